@@ -1,0 +1,1 @@
+"""Suppliers of tools: one package per provider, all speaking the families of `connectors.spec`."""
