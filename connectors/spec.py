@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, Union, runtime_checkable
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+Json: TypeAlias = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 
 ENTRY_POINT_GROUP = "deputy.connectors"
 
@@ -97,7 +97,7 @@ class Unknown:
     why: str
 
 
-type Reconciled = Done | Absent | Unknown
+Reconciled: TypeAlias = Done | Absent | Unknown
 
 
 @runtime_checkable

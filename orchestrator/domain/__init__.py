@@ -1,0 +1,1 @@
+"""Nouns and transitions. Pure: no I/O, no clock; time is a parameter."""
