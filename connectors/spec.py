@@ -36,12 +36,15 @@ class ToolSpec:
     title: str  # a few words for people, e.g. "Create an event"
     description: str  # for a model: what it does, what it returns
     parameters: Mapping[str, Any]  # JSON Schema (draft 2020-12) of the arguments, additionalProperties false
-    manifest: Mapping[str, Any]  # the guard's view, in the per-tool shape of the manifest format (effect, noun, args, output, …)
+    manifest: Mapping[
+        str, Any
+    ]  # the guard's view, in the per-tool shape of the manifest format (effect, noun, args, output, …)
     effect_class: EffectClass
     scopes: Sequence[str] = ()
     undo: str | None = None  # the tool that takes it back
     wire_timeout_s: float = 10.0  # after this long an attempt cannot arrive any more
     capability: str | None = None  # absent at providers that lack it
+    output: Mapping[str, Any] = field(default_factory=dict)  # JSON Schema of the answer; further fields may be present
 
     @property
     def family(self) -> str:
@@ -125,7 +128,9 @@ class Connector(Protocol):
         """What became of an attempt whose answer was lost. Reads only."""
         ...
 
-    async def preconditions(self, tool: str, args: Mapping[str, Any], *, account: Account, now: datetime) -> Sequence[Precondition]:
+    async def preconditions(
+        self, tool: str, args: Mapping[str, Any], *, account: Account, now: datetime
+    ) -> Sequence[Precondition]:
         """What a person who approves these arguments takes for granted, as of now. Reads only."""
         ...
 
