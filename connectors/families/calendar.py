@@ -154,10 +154,7 @@ READS = (
         takes={"people": s.addresses("Whose.", at_least=1), "start": s.instant("From."), "end": s.instant("To.")},
         required=["people", "start", "end"],
         gives=s.record(
-            {
-                "busy": {"type": "object", "additionalProperties": s.list_of(INTERVAL)},
-                "unknown": s.list_of(s.ADDRESS),
-            }
+            {"busy": {"type": "object", "additionalProperties": s.list_of(INTERVAL)}, "unknown": s.list_of(s.ADDRESS)}
         ),
         manifest={
             "effect": "read",

@@ -295,12 +295,7 @@ EFFECTS = (
             "noun": "channel",
             "collection": "channels",
             "returns": "id(channels)",
-            "args": {
-                "name": {"role": "text", "type": "title"},
-                "private": "pick",
-                "purpose": TEXT,
-                "members": WHO,
-            },
+            "args": {"name": {"role": "text", "type": "title"}, "private": "pick", "purpose": TEXT, "members": WHO},
             "output": CHANNEL_OUTPUT,
         },
         effect_class=EffectClass.KEYED,

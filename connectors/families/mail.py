@@ -171,9 +171,7 @@ READS = (
         "Name, type, size and, where it can be extracted, the text of an attachment.",
         takes={"message_id": _MESSAGE_ID, "attachment_id": s.text("Id of the attachment.")},
         required=["message_id", "attachment_id"],
-        gives=s.record(
-            {"name": s.STRING, "mime": s.STRING, "size_bytes": s.INTEGER, "text": s.nullable(s.STRING)},
-        ),
+        gives=s.record({"name": s.STRING, "mime": s.STRING, "size_bytes": s.INTEGER, "text": s.nullable(s.STRING)}),
         manifest={
             "effect": "read",
             "noun": "attachment",
@@ -227,7 +225,7 @@ SENDS = (
         takes={"message_id": _MESSAGE_ID, "body": _BODY, "reply_all": s.flag("Also to everybody in To and Cc.")},
         required=["message_id", "body"],
         gives=s.record(
-            {"message_id": s.STRING, "thread_id": s.STRING, "to": s.list_of(s.ADDRESS), "cc": s.list_of(s.ADDRESS)},
+            {"message_id": s.STRING, "thread_id": s.STRING, "to": s.list_of(s.ADDRESS), "cc": s.list_of(s.ADDRESS)}
         ),
         manifest={
             "effect": "send",
