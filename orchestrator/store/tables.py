@@ -84,6 +84,9 @@ worklist = sa.Table(
     _c("snooze_until", UtcDateTime),
     _c("wake_at", UtcDateTime),
     _c("blocked_by", I, nullable=False, server_default="0"),  # unfinished items it depends on; ready only at 0
+    _c(
+        "hold_until_s", sa.Float
+    ),  # database clock: a lost worker's attempt may still arrive until then; not served before
     _c("claim_epoch", I, nullable=False, server_default="0"),
     _c("wake_seq", I, nullable=False, server_default="0"),
     _c("worker_id", T),
@@ -106,12 +109,27 @@ worklist = sa.Table(
     _c("paused", B, nullable=False, server_default=sa.false()),
 )
 _ready = worklist.c.state == "ready"
-sa.Index("worklist_ready", worklist.c.deadline_at, worklist.c.item_id, sqlite_where=_ready, postgresql_where=_ready)
+_order = (worklist.c.tenant_id, worklist.c.deadline_at, worklist.c.item_id)
+sa.Index("worklist_ready", *_order, sqlite_where=_ready, postgresql_where=_ready)
+_waiting = worklist.c.state == "waiting"
+sa.Index("worklist_waiting", *_order, sqlite_where=_waiting, postgresql_where=_waiting)
 _running = worklist.c.state == "running"
 sa.Index("worklist_running", worklist.c.worker_id, sqlite_where=_running, postgresql_where=_running)
 _timed = worklist.c.wake_at.is_not(None)
-sa.Index("worklist_timer", worklist.c.wake_at, sqlite_where=_timed, postgresql_where=_timed)
-sa.Index("worklist_parent", worklist.c.tenant_id, worklist.c.parent_id)
+sa.Index("worklist_timer", worklist.c.tenant_id, worklist.c.wake_at, sqlite_where=_timed, postgresql_where=_timed)
+_held = worklist.c.hold_until_s.is_not(None)
+sa.Index("worklist_held", worklist.c.hold_until_s, sqlite_where=_held, postgresql_where=_held)
+_finished = worklist.c.finished_at.is_not(None)
+sa.Index(
+    "worklist_finished",
+    worklist.c.tenant_id,
+    worklist.c.finished_at,
+    worklist.c.item_id,
+    sqlite_where=_finished,
+    postgresql_where=_finished,
+)
+_child = worklist.c.parent_id.is_not(None)
+sa.Index("worklist_parent", worklist.c.tenant_id, worklist.c.parent_id, sqlite_where=_child, postgresql_where=_child)
 sa.Index("worklist_root", worklist.c.tenant_id, worklist.c.root_id)
 _keyed = worklist.c.idempotency_key.is_not(None)
 sa.Index(
@@ -130,6 +148,7 @@ dependencies = sa.Table(
     _tenant(),
     _c("item_id", T, primary_key=True),
     _c("needs_id", T, primary_key=True),
+    sqlite_with_rowid=False,
 )
 sa.Index("dependencies_needs", dependencies.c.tenant_id, dependencies.c.needs_id)
 
@@ -158,7 +177,9 @@ step_log = sa.Table(
     _c("run_id", T, primary_key=True),
     _c("seq", I, primary_key=True),
     _c("epoch", I, nullable=False),
-    _c("kind", T, nullable=False),  # match | slots | read | effect | decision | answer | nudge | replan | reply | result | note
+    _c(
+        "kind", T, nullable=False
+    ),  # match | slots | read | effect | decision | answer | nudge | replan | reply | result | note
     _c("key", T, nullable=False),  # derived from the step, e.g. "g0.mail"; unique per run for kinds that are replayed
     _c("body", Json),
     _c("at", UtcDateTime, nullable=False),
@@ -222,7 +243,8 @@ effects = sa.Table(
     _c("error", Json),
     _c("epoch", I, nullable=False),
     _c("attempted_at", UtcDateTime),
-    _c("wire_timeout_s", sa.Float),
+    _c("attempted_on_s", sa.Float),  # the same instant by the database's clock, which nobody shifts
+    _c("wire_timeout_s", sa.Float),  # this long after `attempted_on_s` nothing of the attempt can arrive any more
     _c("created_at", UtcDateTime, nullable=False),
     _c("finished_at", UtcDateTime),
 )
@@ -236,6 +258,7 @@ approvals = sa.Table(
     _c("approval_id", T, primary_key=True),
     _c("effect_id", T, nullable=False),
     _c("item_id", T, nullable=False),
+    _c("wait_id", T),  # the wait this card answers
     _c("digest", T, nullable=False),
     _c("state", T, nullable=False),
     _c("eligible", Json, nullable=False),
@@ -250,7 +273,9 @@ approvals = sa.Table(
     _c("consumed_at", UtcDateTime),
 )
 _pending = approvals.c.state == "pending"
-sa.Index("approvals_pending", approvals.c.tenant_id, approvals.c.expires_at, sqlite_where=_pending, postgresql_where=_pending)
+sa.Index(
+    "approvals_pending", approvals.c.tenant_id, approvals.c.expires_at, sqlite_where=_pending, postgresql_where=_pending
+)
 sa.Index("approvals_item", approvals.c.tenant_id, approvals.c.item_id)
 sa.Index("approvals_effect", approvals.c.tenant_id, approvals.c.effect_id)
 
@@ -312,6 +337,8 @@ audit_heads = sa.Table(
     _tenant(),
     _c("seq", I, nullable=False),
     _c("hash", T, nullable=False),
+    _c("base_seq", I, nullable=False),  # everything up to here was deleted by order; 0: nothing was
+    _c("base_hash", T, nullable=False),
 )
 
 outbox = sa.Table(  # news for surfaces: written in the transaction that made it, delivered at least once
@@ -356,4 +383,6 @@ workers = sa.Table(
     _c("progress", Json),
 )
 
-schema_version = sa.Table("schema_version", metadata, _c("version", I, primary_key=True), _c("applied_at", T, nullable=False))
+schema_version = sa.Table(
+    "schema_version", metadata, _c("version", I, primary_key=True), _c("applied_at", T, nullable=False)
+)

@@ -1,0 +1,71 @@
+"""The schema's versions. Forward only: a fresh database is made whole and stamped; an older one is led through each step.
+
+Two processes that open at once migrate once: SQLite by its write lock, PostgreSQL by an advisory lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from orchestrator.errors import StoreUnavailable
+from orchestrator.store.tables import metadata, schema_version
+
+_LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step. `apply` may assume exactly the version before it, with data in the tables."""
+
+    version: int
+    name: str
+    apply: Callable[[sa.Connection], None]
+
+
+def _first_tables(c: sa.Connection) -> None:
+    metadata.create_all(c)
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "first tables", _first_tables),)
+
+
+def version(c: sa.Connection) -> int:
+    """The database's schema version; 0 for an empty database."""
+    if not sa.inspect(c).has_table(schema_version.name):
+        return 0
+    return int(c.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+
+
+def migrate(c: sa.Connection, steps: Sequence[Migration] = MIGRATIONS) -> int:
+    """Brings the database to the last step's version and returns it; raises `StoreUnavailable` on a newer one."""
+    if c.dialect.name == "postgresql":
+        c.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    have, last = version(c), steps[-1].version
+    if have > last:
+        raise newer(have, last)
+    if have == 0:  # made whole: tables.py always describes the last version
+        _first_tables(c)
+        _stamp(c, [step.version for step in steps])
+        return last
+    for step in steps:
+        if step.version > have:
+            step.apply(c)
+            _stamp(c, [step.version])
+    return last
+
+
+def newer(have: int, known: int) -> StoreUnavailable:
+    """The error for a database that a later Deputy has written."""
+    return StoreUnavailable(
+        f"the database has schema version {have}, this Deputy knows {known}",
+        fix="upgrade Deputy, or point it at another database",
+    )
+
+
+def _stamp(c: sa.Connection, versions: Sequence[int]) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    c.execute(sa.insert(schema_version), [{"version": number, "applied_at": at} for number in versions])

@@ -1,0 +1,92 @@
+"""News for surfaces, written in the transaction that made it and delivered at least once. Control goes down by calls, news goes up here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.store.database import Tx
+from orchestrator.store.tables import outbox
+
+O = outbox.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One row. `outbox_id` rises; on PostgreSQL a lower id may become visible after a higher one."""
+
+    outbox_id: int
+    item_id: str
+    kind: str
+    address: Mapping[str, Any] | None
+    body: Mapping[str, Any]
+    created_at: datetime
+    attempts: int
+
+
+_put = sa.insert(outbox)
+
+
+def put(
+    tx: Tx, item_id: str, kind: str, body: Mapping[str, Any], address: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Leaves news about an item; without an address it is for followers only and never due."""
+    tx.c.execute(
+        _put,
+        [
+            {
+                "tenant_id": tx.tenant_id,
+                "item_id": item_id,
+                "kind": kind,
+                "address": None if address is None else dict(address),
+                "body": dict(body),
+                "created_at": now,
+                "next_at": None if address is None else now,
+            }
+        ],
+    )
+
+
+def after(tx: Tx, outbox_id: int, limit: int = 200, item_id: str | None = None) -> list[News]:
+    """News behind `outbox_id`, oldest first."""
+    stmt = sa.select(outbox).where(O.tenant_id == tx.tenant_id, O.outbox_id > outbox_id)
+    if item_id is not None:
+        stmt = stmt.where(O.item_id == item_id)
+    return [_news(row) for row in tx.c.execute(stmt.order_by(O.outbox_id).limit(limit))]
+
+
+def due(tx: Tx, now: datetime, limit: int = 100) -> list[News]:
+    """Addressed news not yet delivered whose time has come, oldest first."""
+    stmt = sa.select(outbox).where(O.tenant_id == tx.tenant_id, O.delivered_at.is_(None), O.next_at <= now)
+    return [_news(row) for row in tx.c.execute(stmt.order_by(O.outbox_id).limit(limit))]
+
+
+def delivered(tx: Tx, outbox_ids: Sequence[int], now: datetime) -> None:
+    """Marks news as delivered."""
+    tx.c.execute(
+        sa.update(outbox)
+        .where(O.tenant_id == tx.tenant_id, O.outbox_id.in_(list(outbox_ids)))
+        .values(delivered_at=now, next_at=None)
+    )
+
+
+def postponed(tx: Tx, outbox_id: int, now: datetime, delay: timedelta) -> None:
+    """After a delivery that failed: due again after `delay`."""
+    stmt = sa.update(outbox).where(O.tenant_id == tx.tenant_id, O.outbox_id == outbox_id, O.delivered_at.is_(None))
+    tx.c.execute(stmt.values(attempts=O.attempts + 1, next_at=now + delay))
+
+
+def _news(row: Any) -> News:
+    return News(
+        outbox_id=row.outbox_id,
+        item_id=row.item_id,
+        kind=row.kind,
+        address=row.address,
+        body=row.body,
+        created_at=row.created_at,
+        attempts=row.attempts,
+    )
