@@ -36,19 +36,31 @@ class Connection:
         return self.owner == principal or principal in self.shared_with or EVERYBODY in self.shared_with
 
 
-def add(tx: Tx, connection: Connection, now: datetime) -> None:
-    """Records the connection; the same id is replaced."""
+def add(
+    tx: Tx,
+    *,
+    connection_id: str,
+    connector: str,
+    owner: str,
+    subject: str,
+    families: Sequence[str],
+    now: datetime,
+    shared_with: Sequence[str] = (),
+    state: str = "active",
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Records the connection; one with the same id is replaced."""
     fresh = {
-        "connector": connection.connector,
-        "owner": connection.owner,
-        "subject": connection.subject,
-        "families": list(connection.families),
-        "shared_with": list(connection.shared_with),
-        "state": connection.state,
-        "settings": dict(connection.settings),
+        "connector": connector,
+        "owner": owner,
+        "subject": subject,
+        "families": list(families),
+        "shared_with": list(shared_with),
+        "state": state,
+        "settings": dict(settings or {}),
     }
     made = (postgresql.insert(connections) if tx.is_postgres else sqlite.insert(connections)).values(
-        tenant_id=tx.tenant_id, connection_id=connection.connection_id, created_at=now, **fresh
+        tenant_id=tx.tenant_id, connection_id=connection_id, created_at=now, **fresh
     )
     tx.c.execute(made.on_conflict_do_update(index_elements=[X.tenant_id, X.connection_id], set_=fresh))
 

@@ -93,7 +93,9 @@ def _claiming(pick: Any) -> Any:
         .where(
             W.tenant_id == sa.bindparam("tenant"),
             W.item_id == pick.scalar_subquery(),
-            sa.exists().where(workers.c.worker_id == sa.bindparam("worker")),
+            sa.exists().where(
+                workers.c.tenant_id == sa.bindparam("tenant"), workers.c.worker_id == sa.bindparam("worker")
+            ),
         )
         .values(
             state=State.RUNNING.value,
@@ -378,15 +380,19 @@ def take_over(
 
 def orphans(tx: Tx) -> list[str]:
     """Workers that hold claims without a `workers` row: a claim that raced with the take-over of its worker."""
-    known = sa.select(workers.c.worker_id)
-    stmt = sa.select(W.worker_id).where(W.state == sa.literal_column("'running'"), W.worker_id.not_in(known)).distinct()
+    known = sa.select(workers.c.worker_id).where(workers.c.tenant_id == tx.tenant_id)
+    stmt = (
+        sa.select(W.worker_id)
+        .where(W.tenant_id == tx.tenant_id, W.state == sa.literal_column("'running'"), W.worker_id.not_in(known))
+        .distinct()
+    )
     return list(tx.c.scalars(stmt))
 
 
 def own_running(tx: Tx, worker_id: str) -> dict[str, int]:
     """Item id → epoch of what the worker holds by the record; more than it knows of after a lost acknowledgement."""
     stmt = sa.select(W.item_id, W.claim_epoch).where(
-        W.state == sa.literal_column("'running'"), W.worker_id == worker_id
+        W.tenant_id == tx.tenant_id, W.state == sa.literal_column("'running'"), W.worker_id == worker_id
     )
     return dict(tx.c.execute(stmt).tuples().all())
 

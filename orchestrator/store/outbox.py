@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import outbox
 
-O = outbox.c
+N = outbox.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,31 +53,31 @@ def put(
 
 def after(tx: Tx, outbox_id: int, limit: int = 200, item_id: str | None = None) -> list[News]:
     """News behind `outbox_id`, oldest first."""
-    stmt = sa.select(outbox).where(O.tenant_id == tx.tenant_id, O.outbox_id > outbox_id)
+    stmt = sa.select(outbox).where(N.tenant_id == tx.tenant_id, N.outbox_id > outbox_id)
     if item_id is not None:
-        stmt = stmt.where(O.item_id == item_id)
-    return [_news(row) for row in tx.c.execute(stmt.order_by(O.outbox_id).limit(limit))]
+        stmt = stmt.where(N.item_id == item_id)
+    return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
 
 
 def due(tx: Tx, now: datetime, limit: int = 100) -> list[News]:
     """Addressed news not yet delivered whose time has come, oldest first."""
-    stmt = sa.select(outbox).where(O.tenant_id == tx.tenant_id, O.delivered_at.is_(None), O.next_at <= now)
-    return [_news(row) for row in tx.c.execute(stmt.order_by(O.outbox_id).limit(limit))]
+    stmt = sa.select(outbox).where(N.tenant_id == tx.tenant_id, N.delivered_at.is_(None), N.next_at <= now)
+    return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
 
 
 def delivered(tx: Tx, outbox_ids: Sequence[int], now: datetime) -> None:
     """Marks news as delivered."""
     tx.c.execute(
         sa.update(outbox)
-        .where(O.tenant_id == tx.tenant_id, O.outbox_id.in_(list(outbox_ids)))
+        .where(N.tenant_id == tx.tenant_id, N.outbox_id.in_(list(outbox_ids)))
         .values(delivered_at=now, next_at=None)
     )
 
 
 def postponed(tx: Tx, outbox_id: int, now: datetime, delay: timedelta) -> None:
     """After a delivery that failed: due again after `delay`."""
-    stmt = sa.update(outbox).where(O.tenant_id == tx.tenant_id, O.outbox_id == outbox_id, O.delivered_at.is_(None))
-    tx.c.execute(stmt.values(attempts=O.attempts + 1, next_at=now + delay))
+    stmt = sa.update(outbox).where(N.tenant_id == tx.tenant_id, N.outbox_id == outbox_id, N.delivered_at.is_(None))
+    tx.c.execute(stmt.values(attempts=N.attempts + 1, next_at=now + delay))
 
 
 def _news(row: Any) -> News:

@@ -61,13 +61,13 @@ def get(tx: Tx, address: str) -> Person:
     return _person(row)
 
 
-def set_preferences(tx: Tx, address: str, preferences: Mapping[str, Any], now: datetime) -> Person:
+def set_preferences(tx: Tx, address: str, preferences: Mapping[str, Any]) -> Person:
     """The person with these preferences in addition; a value of None takes one away. Raises `NotFound`."""
     person = get(tx, address)
     merged = {name: value for name, value in {**person.preferences, **preferences}.items() if value is not None}
     body = {**_body(person), "preferences": merged}
     stmt = sa.update(people).where(G.tenant_id == tx.tenant_id, G.address == person.address)
-    tx.c.execute(stmt.values(body=body, updated_at=now))
+    tx.c.execute(stmt.values(body=body))
     return get(tx, address)
 
 

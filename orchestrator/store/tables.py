@@ -374,6 +374,7 @@ spans = sa.Table(
 workers = sa.Table(
     "workers",
     metadata,
+    _tenant(),
     _c("worker_id", T, primary_key=True),
     _c("lock_key", sa.BigInteger, nullable=False),
     _c("host", T, nullable=False),

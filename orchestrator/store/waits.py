@@ -158,3 +158,9 @@ def answer(tx: Tx, item_id: str, wait_id: str, value: Any, by: str, now: datetim
         return False
     items.wake(tx, item_id)
     return True
+
+
+def close(tx: Tx, item_id: str, wait_id: str) -> None:
+    """The wait is no longer waited for; for verbs that hold the item's row."""
+    stmt = sa.update(waits).where(N.tenant_id == tx.tenant_id, N.item_id == item_id, N.wait_id == wait_id, OPEN)
+    tx.c.execute(stmt.values(closed=True))

@@ -34,6 +34,7 @@ def register(tx: Tx, worker_id: str, *, lock_key: int, host: str, pid: int) -> N
         sa.insert(workers),
         [
             {
+                "tenant_id": tx.tenant_id,
                 "worker_id": worker_id,
                 "lock_key": lock_key,
                 "host": host,
@@ -48,17 +49,21 @@ def register(tx: Tx, worker_id: str, *, lock_key: int, host: str, pid: int) -> N
 
 def beat(tx: Tx, worker_id: str, progress: Mapping[str, Any]) -> bool:
     """Whether the worker still has its row; without it, it was taken over and must end."""
-    stmt = sa.update(workers).where(K.worker_id == worker_id).values(beat_at=clock_s(tx), progress=dict(progress))
+    stmt = (
+        sa.update(workers)
+        .where(K.tenant_id == tx.tenant_id, K.worker_id == worker_id)
+        .values(beat_at=clock_s(tx), progress=dict(progress))
+    )
     return bool(tx.c.execute(stmt).rowcount)
 
 
 def remove(tx: Tx, worker_id: str) -> None:
     """Takes the row away: the worker may claim nothing any more."""
-    tx.c.execute(sa.delete(workers).where(K.worker_id == worker_id))
+    tx.c.execute(sa.delete(workers).where(K.tenant_id == tx.tenant_id, K.worker_id == worker_id))
 
 
 def every(tx: Tx) -> list[WorkerRow]:
-    """All workers, oldest first."""
+    """All workers of the tenant, oldest first."""
     at = clock_s(tx)
     return [
         WorkerRow(
@@ -70,5 +75,7 @@ def every(tx: Tx) -> list[WorkerRow]:
             silent_s=at - row.beat_at,
             progress=row.progress or {},
         )
-        for row in tx.c.execute(sa.select(workers).order_by(K.started_at, K.worker_id))
+        for row in tx.c.execute(
+            sa.select(workers).where(K.tenant_id == tx.tenant_id).order_by(K.started_at, K.worker_id)
+        )
     ]

@@ -41,8 +41,14 @@ class _Op:
 class Writer:
     """Group commit. `on_commit(nudged)` is called in the writer's thread after each one: nudged says that something became ready."""
 
-    def __init__(self, store: Store, on_commit: Callable[[bool], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_commit: Callable[[bool], None] | None = None,
+        on_put: Callable[[], None] | None = None,
+    ) -> None:
         self.store = store
+        self._on_put = on_put  # called in the task that puts: that task is making progress
         self.commits = self.verbs = self.retried = 0
         self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
@@ -51,6 +57,8 @@ class Writer:
 
     def put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
         """Awaitable result of `verb(tx, …)`, delivered once it is durable. Raises what the verb raised, or `StoreUnavailable`."""
+        if self._on_put is not None:
+            self._on_put()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._queue.put(_Op(verb, args, kwargs, future, loop))
