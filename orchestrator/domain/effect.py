@@ -26,7 +26,9 @@ class EffectState(StrEnum):
 NEXT: Mapping[EffectState, frozenset[EffectState]] = {
     EffectState.INTENDED: frozenset({EffectState.APPROVED, EffectState.FAILED}),
     EffectState.APPROVED: frozenset({EffectState.ATTEMPTED, EffectState.FAILED, EffectState.INTENDED}),
-    EffectState.ATTEMPTED: frozenset({EffectState.DONE, EffectState.FAILED, EffectState.UNKNOWN, EffectState.ATTEMPTED}),
+    EffectState.ATTEMPTED: frozenset(
+        {EffectState.DONE, EffectState.FAILED, EffectState.UNKNOWN, EffectState.ATTEMPTED}
+    ),
     EffectState.UNKNOWN: frozenset({EffectState.DONE, EffectState.FAILED, EffectState.ATTEMPTED}),
     EffectState.DONE: frozenset({EffectState.UNDONE}),
     EffectState.FAILED: frozenset(),

@@ -84,7 +84,9 @@ class Item:
     finished_at: datetime | None
     idempotency_key: str | None
     reply_to: Mapping[str, Any] | None
-    options: Mapping[str, Any] = field(default_factory=dict)  # workflow, no_match, input, approve_all, …: what the caller set
+    options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # workflow, no_match, input, approve_all, …: what the caller set
     route: str | None = None  # match | agent | workflow
     match: Mapping[str, Any] | None = None
     slots: Sequence[Mapping[str, Any]] = ()

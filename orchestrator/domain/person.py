@@ -15,12 +15,16 @@ class Person:
     name: str
     aliases: Sequence[str] = ()
     zone: str = "UTC"  # IANA name
-    working_hours: Mapping[str, Any] = field(default_factory=dict)  # {"days": ["mon", …], "start": "09:00", "end": "17:30"}
+    working_hours: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # {"days": ["mon", …], "start": "09:00", "end": "17:30"}
     role: str = ""
     team: str = ""
     manager: str | None = None
     inside: bool = False
-    preferences: Mapping[str, Any] = field(default_factory=dict)  # meeting preferences, as calendar.find_slots takes them
+    preferences: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # meeting preferences, as calendar.find_slots takes them
     source: str = "office"
 
     @property

@@ -1,0 +1,538 @@
+"""The front desk: about ten verbs every surface uses, each one transaction. It writes rows; it never acts and never thinks.
+
+Sync and thread-safe; async surfaces call it in a thread. Every verb takes the principal who asks and answers for what that
+principal may see. Returned documents are JSON-able; errors are `orchestrator.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from orchestrator import clock, ids
+from orchestrator.domain import document as documents
+from orchestrator.domain.audit import AuditEvent
+from orchestrator.domain.effect import ApprovalState
+from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Item, Origin, State, WaitKind
+from orchestrator.domain.person import Person
+from orchestrator.domain.principal import Principal
+from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
+from orchestrator.store import approvals as approvals_table
+from orchestrator.store import audit as audit_table
+from orchestrator.store import connections as connections_table
+from orchestrator.store import edits, steplog, waits, worklist
+from orchestrator.store import effects as effects_table
+from orchestrator.store import outbox as outbox_table
+from orchestrator.store import people as people_table
+from orchestrator.store import runs as runs_table
+from orchestrator.store import spans as spans_table
+from orchestrator.store.database import Store, Tx
+from orchestrator.store.worklist import NewItem
+
+LONGEST_REQUEST = 20_000  # characters
+
+
+class Deputy:
+    """The verbs, over one store. `owner` is the local owner's principal id: who the command line speaks for."""
+
+    def __init__(self, store: Store, *, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+
+    def close(self) -> None:
+        self._store.close()
+
+    # ---- who ---------------------------------------------------------------------------------------------------------
+    def principal(self, name: str | None) -> Principal:
+        """None: the local owner. Else an address or a name of exactly one person in the directory."""
+        with self._store.read() as tx:
+            people = people_table.all(tx)
+        if name is None:
+            found = [p for p in people if p.address == self._owner] or [
+                Person(address=self._owner, name=self._owner, inside=True)
+            ]
+        else:
+            wanted = name.strip().casefold()
+            found = [p for p in people if p.address == wanted] or [
+                p
+                for p in people
+                if wanted in (p.name.casefold(), p.first_name.casefold(), *(a.casefold() for a in p.aliases))
+            ]
+        if not found:
+            raise NotFound(f"there is nobody called {name!r} in the directory", fix="see: deputy people ls")
+        if len(found) > 1:
+            names = ", ".join(f"{p.name} <{p.address}>" for p in found)
+            raise UsageError(f"{name!r} could be {names}", fix="give the address")
+        roles = (
+            frozenset({"admin", "approver", "operator"}) if found[0].address == self._owner else frozenset({"approver"})
+        )
+        return Principal(principal_id=found[0].address, name=found[0].name, roles=roles)
+
+    # ---- worklist ----------------------------------------------------------------------------------------------------
+    def submit(
+        self,
+        who: Principal,
+        request: str,
+        *,
+        priority: int = DEFAULT_PRIORITY,
+        due: datetime | None = None,
+        key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        needs: Sequence[str] = (),
+        origin: Origin = Origin.HUMAN,
+        reply_to: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Item id of the new wish, or of the earlier one with the same key. `needs`: items that must be done first."""
+        text = request.strip()
+        if not text:
+            raise UsageError(
+                "the request is empty", fix='say what you want, e.g. deputy ask "what is on my calendar today"'
+            )
+        if len(text) > LONGEST_REQUEST:
+            raise UsageError(f"the request has {len(text)} characters", fix=f"keep it below {LONGEST_REQUEST}")
+        if priority not in PRIORITY_RANGE:
+            raise UsageError(
+                f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
+            )
+        new = NewItem(
+            request=text,
+            requester=who.principal_id,
+            origin=origin,
+            priority=priority,
+            due_at=due,
+            idempotency_key=key,
+            options=dict(options or {}),
+            needs=tuple(needs),
+            reply_to=reply_to,
+        )
+        with self._store.tx() as tx:
+            for needed in needs:
+                self._visible(tx, who, needed)
+            item_id, created = worklist.submit(tx, new, clock.now())
+            if not created and worklist.get(tx, item_id).request != text:
+                raise Conflict(f"key {key!r} belongs to another request ({item_id})", fix="use another key")
+        return item_id
+
+    def item(self, who: Principal, item_id: str) -> dict[str, Any]:
+        """The item document."""
+        with self._store.read() as tx:
+            return self._document(tx, self._visible(tx, who, item_id))
+
+    def items(
+        self, who: Principal, *, states: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """{"items": [brief, …] in serving order, "next": cursor or null}."""
+        now = clock.now()
+        with self._store.read() as tx:
+            page = worklist.page(
+                tx,
+                states=[State(state) for state in states] if states else None,
+                requester=None if who.sees_all else who.principal_id,
+                limit=limit,
+                cursor=cursor,
+            )
+            briefs = [
+                documents.brief(
+                    item,
+                    position=worklist.position(tx, item.item_id),
+                    why_here=worklist.why_here(tx, item.item_id, now),
+                    waiting_on=worklist.waiting_on(tx, item.item_id),
+                )
+                for item in page.items
+            ]
+        return {"items": briefs, "next": page.next}
+
+    def bump(self, who: Principal, item_id: str) -> dict[str, Any]:
+        """Puts it ahead of everything that is ready, at once."""
+        return self._change(who, item_id, lambda tx, now: worklist.bump(tx, item_id, now))
+
+    def reprioritise(
+        self, who: Principal, item_id: str, *, priority: int | None = None, due: datetime | None = None
+    ) -> dict[str, Any]:
+        if priority is not None and priority not in PRIORITY_RANGE:
+            raise UsageError(
+                f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
+            )
+
+        def change(tx: Tx, now: datetime) -> None:
+            if priority is not None:
+                worklist.reprioritise(tx, item_id, priority, now)
+            if due is not None:
+                worklist.set_due(tx, item_id, due)
+
+        return self._change(who, item_id, change)
+
+    def snooze(self, who: Principal, item_id: str, until: datetime) -> dict[str, Any]:
+        if until <= clock.now():
+            raise UsageError("that time has passed", fix="give a time in the future, e.g. 'tomorrow 9:00'")
+        return self._change(who, item_id, lambda tx, now: worklist.snooze(tx, item_id, until, now))
+
+    def cancel(self, who: Principal, item_id: str, *, reason: str = "") -> dict[str, Any]:
+        """It and its unfinished descendants end; cards become void. An effect already on its way is looked up first."""
+        return self._change(
+            who, item_id, lambda tx, now: worklist.cancel(tx, item_id, who.principal_id, now, reason), final_ok=True
+        )
+
+    def pause(self, who: Principal, item_id: str) -> dict[str, Any]:
+        return self._change(who, item_id, lambda tx, now: worklist.pause(tx, item_id))
+
+    def resume(self, who: Principal, item_id: str) -> dict[str, Any]:
+        return self._change(who, item_id, lambda tx, now: worklist.resume(tx, item_id, now))
+
+    def nudge(self, who: Principal, item_id: str, text: str) -> dict[str, Any]:
+        """A small correction for running or waiting work, delivered at its next safe boundary."""
+        if not text.strip():
+            raise UsageError("the nudge is empty", fix='say what to change, e.g. "not Monday"')
+        origin = Origin.HUMAN if who.is_human else Origin.AGENT
+        return self._change(
+            who, item_id, lambda tx, now: worklist.nudge(tx, item_id, who.principal_id, origin.value, text.strip(), now)
+        )
+
+    def answer(self, who: Principal, item_id: str, text: str, *, question_id: str | None = None) -> dict[str, Any]:
+        """Answers the item's open question (the first, unless one is named). A number picks that choice."""
+        with self._store.tx() as tx:
+            item = self._visible(tx, who, item_id)
+            open_questions = [
+                w
+                for w in self._open_waits(tx, item)
+                if w.kind in (WaitKind.ANSWER, WaitKind.REPAIR) and question_id in (None, w.wait_id)
+            ]
+            if not open_questions:
+                raise Conflict(f"{item_id} has no open question", fix=f"see: deputy work show {item_id}")
+            wait = open_questions[0]
+            if who.principal_id != item.requester and not who.sees_all:
+                raise NotEligible("only the requester can answer this", fix="use 'work nudge' to leave a remark")
+            value = _choice(text, wait.payload.get("choices") or ())
+            if not waits.answer(tx, wait.item_id, wait.wait_id, value, who.principal_id, clock.now()):
+                raise Conflict("this question was answered a moment ago", fix=f"see: deputy work show {item_id}")
+            return self._document(tx, worklist.get(tx, item_id))
+
+    # ---- approvals ---------------------------------------------------------------------------------------------------
+    def approvals(self, who: Principal, *, state: str | None = "pending", limit: int = 200) -> list[dict[str, Any]]:
+        """Cards this principal may decide or has asked for, oldest first."""
+        with self._store.read() as tx:
+            rows = approvals_table.list_by_state(tx, [ApprovalState(state)] if state else None, limit=limit)
+            return [
+                self._approval(tx, row.approval_id) for row in rows if self._may_see(tx, who, row.item_id, row.eligible)
+            ]
+
+    def approval(self, who: Principal, approval_id: str) -> dict[str, Any]:
+        with self._store.read() as tx:
+            row = approvals_table.get(tx, approval_id)
+            if not self._may_see(tx, who, row.item_id, row.eligible):
+                raise NotFound(f"there is no approval {approval_id!r}", fix="see: deputy inbox ls")
+            return self._approval(tx, approval_id)
+
+    def decide(
+        self,
+        who: Principal,
+        approval_id: str,
+        verdict: str,
+        *,
+        digest: str,
+        reason: str | None = None,
+        args: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """A human's answer to exactly `digest`. verdict: approve | deny | edit (args: the changed arguments; a new card follows).
+
+        Raises Conflict for another digest, a second use or after expiry; NotEligible for anyone not on the card.
+        """
+        if not who.is_human:
+            raise NotEligible("a program cannot approve", fix="a person decides, in the inbox")
+        if verdict not in ("approve", "deny", "edit"):
+            raise UsageError(f"unknown verdict {verdict!r}", fix="use approve, deny or edit")
+        now = clock.now()
+        with self._store.tx() as tx:
+            if verdict == "edit":
+                if not args:
+                    raise UsageError("an edit needs the changed arguments", fix="give at least one NAME=VALUE")
+                edits.edit(tx, approval_id, dict(args), digest=digest, by=who.principal_id, now=now)
+            else:
+                approvals_table.decide(
+                    tx, approval_id, verdict, digest=digest, by=who.principal_id, now=now, reason=reason
+                )
+            return self._approval(tx, approval_id)
+
+    # ---- runs --------------------------------------------------------------------------------------------------------
+    def runs(self, who: Principal, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Newest first."""
+        with self._store.read() as tx:
+            return [
+                _run(run) for run in runs_table.list_runs(tx, limit=limit) if self._may_see(tx, who, run.item_id, ())
+            ]
+
+    def run(self, who: Principal, run_id: str) -> dict[str, Any]:
+        """A run with its ledger and step log. Takes a run id or an item id (its latest run)."""
+        with self._store.read() as tx:
+            run = self._run_of(tx, who, run_id)
+            return {
+                **_run(run),
+                "trace_id": ids.trace_id(worklist.get(tx, run.item_id).root_id),
+                "effects": [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)],
+                "steps": [
+                    {"seq": row.seq, "kind": row.kind, "key": row.key, "body": row.body, "at": documents.iso(row.at)}
+                    for row in steplog.load(tx, run.run_id)
+                ],
+            }
+
+    def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
+        """{"trace_id", "spans": […]} of the whole tree, in order of start."""
+        with self._store.read() as tx:
+            run = self._run_of(tx, who, run_or_item_id)
+            trace_id = ids.trace_id(worklist.get(tx, run.item_id).root_id)
+            return {
+                "trace_id": trace_id,
+                "run_id": run.run_id,
+                "item_id": run.item_id,
+                "spans": [_span(span) for span in spans_table.of_trace(tx, trace_id)],
+            }
+
+    def why(self, who: Principal, effect_or_call: str) -> dict[str, Any]:
+        """The rule, facts and near miss behind one decision. Takes an effect id, or ITEM_OR_RUN:CALL."""
+        with self._store.read() as tx:
+            if effect_or_call.startswith("eff_"):
+                effect = effects_table.get(tx, effect_or_call)
+            else:
+                owner, _, call_id = effect_or_call.partition(":")
+                found = [
+                    e for e in effects_table.by_run(tx, self._run_of(tx, who, owner).run_id) if e.call_id == call_id
+                ]
+                if not found:
+                    raise NotFound(f"no effect {call_id!r} in {owner}", fix=f"see: deputy run show {owner}")
+                effect = found[-1]
+            self._visible(tx, who, effect.item_id)
+            return {
+                **documents.effect_entry(effect),
+                "facts": effect.facts.get("guard", {}),
+                "near_miss": effect.facts.get("near_miss"),
+                "bundle_digest": effect.bundle_digest,
+            }
+
+    # ---- people, audit, news -----------------------------------------------------------------------------------------
+    def people(self) -> list[dict[str, Any]]:
+        with self._store.read() as tx:
+            return [_person(person) for person in people_table.all(tx)]
+
+    def set_preferences(self, who: Principal, address: str, preferences: Mapping[str, Any]) -> dict[str, Any]:
+        """Replaces a person's meeting preferences; one's own, or anyone's for an admin."""
+        if address != who.principal_id and "admin" not in who.roles:
+            raise NotEligible("these are somebody else's preferences", fix="change your own, or ask an admin")
+        with self._store.tx() as tx:
+            people_table.set_preferences(tx, address, dict(preferences))
+            return _person(people_table.get(tx, address))
+
+    def audit_tail(self, *, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
+        with self._store.read() as tx:
+            return audit_table.tail(tx, limit=limit, item_id=item_id)
+
+    def audit_head(self) -> dict[str, Any]:
+        """{"seq", "hash"}: keep it elsewhere, and `audit_verify` can prove that nothing before it was changed."""
+        with self._store.read() as tx:
+            return dict(audit_table.head(tx))
+
+    def audit_verify(self, head: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        with self._store.read() as tx:
+            verdict = audit_table.verify(tx, head)
+            return {
+                "ok": verdict.ok,
+                "checked": verdict.checked,
+                "first_bad_seq": verdict.first_bad_seq,
+                "reason": verdict.reason,
+            }
+
+    def audit_export(self) -> Iterator[dict[str, Any]]:
+        with self._store.read() as tx:
+            yield from audit_table.export(tx)
+
+    def events_after(self, seq: int, *, limit: int = 200) -> list[dict[str, Any]]:
+        """News since outbox row `seq`, for followers."""
+        with self._store.read() as tx:
+            return [
+                {
+                    "seq": news.outbox_id,
+                    "item_id": news.item_id,
+                    "kind": news.kind,
+                    "body": dict(news.body),
+                    "at": documents.iso(news.created_at),
+                }
+                for news in outbox_table.after(tx, seq, limit=limit)
+            ]
+
+    def connect(
+        self,
+        who: Principal,
+        *,
+        connector: str,
+        owner: str,
+        subject: str,
+        families: Sequence[str],
+        shared_with: Sequence[str] = (),
+    ) -> str:
+        """Declares a connection and wakes the items that wait for one. Returns its id."""
+        if owner != who.principal_id and "admin" not in who.roles:
+            raise NotEligible("only an admin connects somebody else's account", fix="connect your own")
+        now = clock.now()
+        with self._store.tx() as tx:
+            connection_id = ids.derived("conn", connector, owner, subject)
+            connections_table.add(
+                tx,
+                connection_id=connection_id,
+                connector=connector,
+                owner=owner,
+                subject=subject,
+                families=list(families),
+                shared_with=list(shared_with),
+                now=now,
+            )
+            tx.audit(
+                AuditEvent(
+                    kind="connection.added",
+                    actor=who.principal_id,
+                    at=now.isoformat(),
+                    body={
+                        "connection_id": connection_id,
+                        "connector": connector,
+                        "owner": owner,
+                        "families": sorted(families),
+                    },
+                )
+            )
+            for wait in waits.list_open(tx, [WaitKind.RECONSENT], limit=10_000):
+                waiting = wait.payload.get("principal")
+                if waiting == owner or waiting in shared_with or "*" in shared_with:
+                    waits.answer(tx, wait.item_id, wait.wait_id, "connected", who.principal_id, now)
+        return connection_id
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+    def _visible(self, tx: Tx, who: Principal, item_id: str) -> Item:
+        item = worklist.get(tx, item_id)
+        if not who.sees_all and item.requester != who.principal_id:
+            if not any(who.principal_id in approval.eligible for approval in approvals_table.of_item(tx, item_id)):
+                raise NotFound(f"there is no item {item_id!r}", fix="see: deputy work ls")
+        return item
+
+    def _may_see(self, tx: Tx, who: Principal, item_id: str, eligible: Sequence[str]) -> bool:
+        return who.sees_all or who.principal_id in eligible or worklist.get(tx, item_id).requester == who.principal_id
+
+    def _change(self, who: Principal, item_id: str, change: Any, *, final_ok: bool = False) -> dict[str, Any]:
+        now = clock.now()
+        with self._store.tx() as tx:
+            item = self._visible(tx, who, item_id)
+            if item.requester != who.principal_id and not who.sees_all:
+                raise NotEligible("only the requester or an operator may change this", fix="ask them")
+            if item.is_final and not final_ok:
+                raise Conflict(f"{item_id} is {item.state.value} already", fix="ask again to start anew")
+            change(tx, now)
+            return self._document(tx, worklist.get(tx, item_id))
+
+    def _unsettled(self, tx: Tx, item: Item) -> list[str]:
+        return [item.item_id, *(d for d in worklist.descendants(tx, item.item_id))]
+
+    def _open_waits(self, tx: Tx, item: Item) -> list[waits.Wait]:
+        if item.is_final:
+            return []
+        return [wait for item_id in self._unsettled(tx, item) for wait in waits.open_waits(tx, item_id)]
+
+    def _document(self, tx: Tx, item: Item) -> dict[str, Any]:
+        family = self._unsettled(tx, item)
+        runs = runs_table.of_item(tx, item.item_id)
+        return documents.document(
+            item,
+            position=worklist.position(tx, item.item_id) if item.state is State.READY else None,
+            why_here=worklist.why_here(tx, item.item_id, clock.now()),
+            runs=[run.run_id for run in runs],
+            children=worklist.children(tx, item.item_id),
+            waits=self._open_waits(tx, item),
+            effects=[effect for item_id in family for effect in effects_table.by_item(tx, item_id)],
+            approvals=[approval for item_id in family for approval in approvals_table.of_item(tx, item_id)],
+            receipt=runs[-1].receipt if runs else None,
+        )
+
+    def _approval(self, tx: Tx, approval_id: str) -> dict[str, Any]:
+        approval = approvals_table.get(tx, approval_id)
+        effect = effects_table.get(tx, approval.effect_id)
+        item = worklist.get(tx, approval.item_id)
+        return {
+            **documents.approval_entry(approval),
+            "tool": effect.tool,
+            "args": dict(effect.args),
+            "preview": effect.preview,
+            "rules": list(effect.rules),
+            "why": effect.reason,
+            "request": item.request,
+            "requester": item.requester,
+            "effect_state": effect.state.value,
+        }
+
+    def _run_of(self, tx: Tx, who: Principal, run_or_item_id: str) -> runs_table.Run:
+        if run_or_item_id.startswith("item_"):
+            self._visible(tx, who, run_or_item_id)
+            found = runs_table.of_item(tx, run_or_item_id)
+            if not found:
+                raise NotFound(f"{run_or_item_id} has not run yet", fix="see: deputy work ls")
+            return found[-1]
+        run = runs_table.get(tx, run_or_item_id)
+        self._visible(tx, who, run.item_id)
+        return run
+
+
+def _choice(text: str, choices: Sequence[str]) -> str:
+    """The choice that a person means by its number or words; free text where the question has no choices."""
+    said = text.strip()
+    if not choices:
+        return said
+    if said.isdigit() and 1 <= int(said) <= len(choices):
+        return choices[int(said) - 1]
+    exact = [choice for choice in choices if choice.casefold() == said.casefold()]
+    close = exact or [choice for choice in choices if said.casefold() in choice.casefold()]
+    if len(close) != 1:
+        listed = "; ".join(f"{n}. {choice}" for n, choice in enumerate(choices, 1))
+        raise UsageError(
+            f"{said!r} does not name one of the choices", fix=f"answer with a number or words of one: {listed}"
+        )
+    return close[0]
+
+
+def _run(run: runs_table.Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "item_id": run.item_id,
+        "number": run.number,
+        "route": run.route,
+        "workflow": run.workflow,
+        "workflow_version": run.workflow_version,
+        "state": run.state,
+        "pins": {name: pin for name, pin in run.pins.items() if name != "content"},
+        "receipt": dict(run.receipt) if run.receipt else None,
+        "started_at": documents.iso(run.started_at),
+        "finished_at": documents.iso(run.finished_at),
+    }
+
+
+def _span(span: spans_table.SpanRow) -> dict[str, Any]:
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "started_at": documents.iso(span.started_at),
+        "ended_at": documents.iso(span.ended_at),
+        "status": span.status,
+        "attributes": dict(span.attributes),
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "address": person.address,
+        "name": person.name,
+        "aliases": list(person.aliases),
+        "zone": person.zone,
+        "working_hours": dict(person.working_hours),
+        "role": person.role,
+        "team": person.team,
+        "manager": person.manager,
+        "inside": person.inside,
+        "preferences": dict(person.preferences),
+        "source": person.source,
+    }

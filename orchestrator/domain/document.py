@@ -1,0 +1,159 @@
+"""The item document: one JSON shape for every surface, built from rows. Pure; field names are the public contract's.
+
+`waiting_on`, effects, approvals, question and receipt include those of unsettled descendants, each entry with its item_id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from orchestrator import ids
+from orchestrator.domain.effect import Approval, Effect
+from orchestrator.domain.item import Item, State, WaitKind
+
+EMPTY_RECEIPT: Mapping[str, Any] = {
+    "model_calls": 0,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cost_usd": 0.0,
+    "wall_s": 0.0,
+    "determinism": "replayable",
+    "endpoints": [],
+}
+
+
+def iso(value: datetime | None) -> str | None:
+    return value.isoformat() if value is not None else None
+
+
+def effect_entry(effect: Effect) -> dict[str, Any]:
+    return {
+        "effect_id": effect.effect_id,
+        "item_id": effect.item_id,
+        "run_id": effect.run_id,
+        "call_id": effect.call_id,
+        "tool": effect.tool,
+        "args": dict(effect.args),
+        "args_digest": effect.args_digest,
+        "state": effect.state.value,
+        "decision": effect.decision,
+        "rules": list(effect.rules),
+        "reason": effect.reason,
+        "preview": effect.preview,
+        "result": effect.result,
+        "error": effect.error,
+        "attempted_at": iso(effect.attempted_at),
+        "finished_at": iso(effect.finished_at),
+    }
+
+
+def approval_entry(approval: Approval) -> dict[str, Any]:
+    return {
+        "approval_id": approval.approval_id,
+        "item_id": approval.item_id,
+        "effect_id": approval.effect_id,
+        "state": approval.state.value,
+        "digest": approval.digest,
+        "created_at": iso(approval.created_at),
+        "expires_at": iso(approval.expires_at),
+        "eligible": list(approval.eligible),
+        "needed": approval.needed,
+        "preconditions": [condition["text"] for condition in approval.preconditions],
+        "card": dict(approval.card),
+        "decided_at": iso(approval.decided_at),
+        "decided_by": list(approval.decided_by),
+        "reason": approval.reason,
+    }
+
+
+class OpenWait(Protocol):
+    """An open row of `waits`, as the store hands it out."""
+
+    @property
+    def wait_id(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def kind(self) -> WaitKind: ...
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+
+
+def question_entry(wait: OpenWait) -> dict[str, Any]:
+    return {
+        "question_id": wait.wait_id,
+        "item_id": wait.item_id,
+        "kind": wait.kind.value,
+        "text": wait.payload.get("text", ""),
+        "choices": list(wait.payload.get("choices", ())),
+    }
+
+
+def brief(item: Item, *, position: int | None, why_here: str, waiting_on: Sequence[str] = ()) -> dict[str, Any]:
+    """An item as a list shows it."""
+    return {
+        "item_id": item.item_id,
+        "request": item.request,
+        "requester": item.requester,
+        "state": item.state.value,
+        "waiting_on": list(waiting_on),
+        "priority": item.priority,
+        "position": position,
+        "why_here": why_here,
+        "due": iso(item.due_at),
+        "snooze_until": iso(item.snooze_until),
+        "parent": item.parent_id,
+        "created_at": iso(item.created_at),
+        "route": item.route,
+    }
+
+
+def document(
+    item: Item,
+    *,
+    position: int | None,
+    why_here: str,
+    runs: Sequence[str],
+    children: Sequence[str],
+    waits: Sequence[OpenWait],
+    effects: Sequence[Effect],
+    approvals: Sequence[Approval],
+    receipt: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The whole item. `waits`: open rows of the item and its unsettled descendants, oldest first."""
+    kinds = [wait.kind.value for wait in waits if not (wait.kind is WaitKind.CHILD and wait.item_id != item.item_id)]
+    waiting_on = sorted(set(kinds)) if item.state is State.WAITING else []
+    if item.paused and not item.is_final:
+        waiting_on = sorted({*waiting_on, WaitKind.PAUSED.value})
+    questions = [question_entry(w) for w in waits if w.kind in (WaitKind.ANSWER, WaitKind.REPAIR)]
+    return {
+        **brief(item, position=position, why_here=why_here, waiting_on=waiting_on),
+        "run_id": runs[-1] if runs else None,
+        "runs": list(runs),
+        "trace_id": ids.trace_id(item.root_id),
+        "children": list(children),
+        "match": dict(item.match) if item.match else None,
+        "slots": [dict(slot) for slot in item.slots],
+        "output": dict(item.output) if item.output else {},
+        "text": item.text,
+        "effects": [effect_entry(effect) for effect in effects],
+        "approvals": [approval_entry(approval) for approval in approvals],
+        "question": questions[0] if questions else None,
+        "questions": questions,
+        "waits": [
+            {"kind": w.kind.value, "item_id": w.item_id, "text": w.payload.get("text", ""), "due": iso(w.due_at)}
+            for w in waits
+        ],
+        "outcome_unknown": any(w.payload.get("outcome_unknown") for w in waits),
+        "receipt": {**EMPTY_RECEIPT, **(receipt or {})},
+        "error": dict(item.error) if item.error else None,
+        "started_at": iso(item.started_at),
+        "finished_at": iso(item.finished_at),
+        "cancel_requested": item.cancel_requested,
+        "paused": item.paused,
+        "generation": item.generation,
+    }

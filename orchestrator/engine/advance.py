@@ -1,0 +1,363 @@
+"""One advance of one item: route it, run it as far as it can go, say how it ended. The worker claims and settles around this.
+
+Rebuilt from rows at each claim: the guard's case from what was said and read, the workflow from what was pinned, its slots from
+the step log. REPLAY: everything here may run again after a crash and meets its own records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from policies.guard import Call, Guard, Result
+
+from orchestrator import clock
+from orchestrator.domain.effect import EffectState
+from orchestrator.domain.item import Item, Origin
+from orchestrator.domain.outcome import Done, Ended, Replan, RunOutcome
+from orchestrator.domain.person import Person
+from orchestrator.engine.claim_ledger import ClaimLedger
+from orchestrator.engine.run_host import RunHost, RunJournal
+from orchestrator.engine.runner import Advanced
+from orchestrator.engine.spans import Spans
+from orchestrator.gate import directory
+from orchestrator.gate.authorize import Authority, open_case
+from orchestrator.gate.credentials import choose
+from orchestrator.gate.perform import Gate, OpenWait
+from orchestrator.gate.toolbox import Toolbox
+from orchestrator.store import connections, people, quotas, runs, steplog
+from orchestrator.store import spans as spans_table
+from orchestrator.store.connections import Connection
+from orchestrator.store.database import Tx
+from orchestrator.store.lease import Claimed
+from orchestrator.store.steplog import Row, StepRow
+from orchestrator.store.writer import Writer
+from orchestrator.workflows import execute
+from orchestrator.workflows.definition import Workflow
+from orchestrator.workflows.match import Library
+from orchestrator.workflows.route import NotRouted, Routed, route
+from orchestrator.workflows.slots import refine
+from orchestrator.workflows.values import SlotValue
+from policies.grants import Grant
+
+NO_MODEL_FIX = "set DEPUTY_MODEL, or say it like one of: deputy workflow ls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What every advance of a worker shares: parsed once, unchanged while it runs."""
+
+    toolbox: Toolbox
+    guard: Guard
+    library: Library
+    model: str = "none"
+    inside_domains: Sequence[str] = ()
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    approval_expiry: timedelta = timedelta(days=7)
+
+
+class Speaking(TypedDict):
+    people: list[Person]
+    now: datetime
+    zone: str
+    me: Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the house knows at this claim: always the current people, connections and use of quotas."""
+
+    people: Mapping[str, Person]
+    connections: Sequence[Connection]
+    used: Mapping[str, int]
+
+    def me(self, item: Item) -> Person:
+        return self.people.get(item.requester) or Person(address=item.requester, name=item.requester, inside=True)
+
+    def speaking(self, item: Item, now: datetime) -> Speaking:
+        """Whose words are read, when, and among whom."""
+        me = self.me(item)
+        return {"people": list(self.people.values()), "now": now, "zone": me.zone, "me": me}
+
+
+def look_around(tx: Tx, item: Item) -> Around:
+    return Around(
+        people={person.address: person for person in people.all(tx)},
+        connections=connections.list_for(tx, item.requester),
+        used=quotas.used(tx, item.root_id),
+    )
+
+
+class Advancer:
+    """The worker's runner."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def advance(self, claimed: Claimed, writer: Writer) -> Advanced:
+        item = claimed.lease.item
+        in_flight = any(e.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN) for e in claimed.effects)
+        if item.cancel_requested and not in_flight:
+            return Advanced(outcome=Ended(state="cancelled", code="cancelled", message="cancelled by a person"))
+        around = await writer.read(look_around, item)
+        if claimed.run is None or not claimed.run.is_open:
+            around = await self._refresh_people(item, around, writer)
+            found = route(self._house.library, item.request, item.options, **around.speaking(item, item.created_at))
+            if isinstance(found, NotRouted):
+                return self._end_unrouted(item, found)
+            workflow, slots, match = found.workflow, list(found.slots), found.match
+            run = await self._start(claimed, found, writer)
+            log: Sequence[StepRow] = ()
+        else:
+            run, log = claimed.run, claimed.log
+            workflow = Workflow.from_json(run.pins["content"])
+            slots, match = _slots_of(log), item.match
+        return await _Advance(self._house, writer, claimed, around, run, workflow, slots, match, log).finish()
+
+    async def _refresh_people(self, item: Item, around: Around, writer: Writer) -> Around:
+        connection = choose(around.connections, principal=item.requester, family="directory")
+        found = await directory.read_people(self._house.toolbox, connection) if connection else None
+        if connection is None or found is None:
+            return around
+        known = {address: replace(person, preferences={}) for address, person in around.people.items()}
+        if known != {person.address: replace(person, preferences={}) for person in found}:
+            await writer.put(people.upsert_many, found, connection.connector, clock.now())
+            return await writer.read(look_around, item)
+        return around
+
+    def _end_unrouted(self, item: Item, found: NotRouted) -> Advanced:
+        state = "needs_model" if found.code == "needs_model" else "failed"
+        fix = NO_MODEL_FIX if state == "needs_model" else "see: deputy workflow ls"
+        end = Ended(state=state, code=found.code, message=found.message, fix=fix)
+        return Advanced(outcome=end, match=found.match, receipt=receipt(item, clock.now()))
+
+    async def _start(self, claimed: Claimed, found: Routed, writer: Writer) -> runs.Run:
+        """The run with everything it keeps over an upgrade: workflow, slots, digests of its tools."""
+        now, lease, workflow = clock.now(), claimed.lease, found.workflow
+        used = {step.call for step in workflow.steps if step.call}
+        tools = {name: tool.digest for name in sorted(used) if (tool := self._house.toolbox.any_of(name)) is not None}
+        pins = {
+            "workflow": workflow.digest,
+            "content": workflow.as_json(),
+            "tools": tools,
+            "bundle": self._house.guard.bundle_digest,
+        }
+
+        def start(tx: Tx) -> runs.Run:
+            run_id = runs.start(
+                tx, lease, route=found.route, workflow=workflow.name, version=workflow.version, pins=pins, now=now
+            )
+            rows = [
+                Row(kind="match", key="match", body=dict(found.match) if found.match else None),
+                Row(kind="slots", key=f"g{lease.item.generation}.slots", body=[slot.as_json() for slot in found.slots]),
+            ]
+            steplog.append(tx, lease, rows, now)
+            return runs.get(tx, run_id)
+
+        return await writer.put(start)
+
+
+class _Advance:
+    """One advance of an open run."""
+
+    def __init__(
+        self,
+        house: House,
+        writer: Writer,
+        claimed: Claimed,
+        around: Around,
+        run: runs.Run,
+        workflow: Workflow,
+        slots: list[SlotValue],
+        match: Mapping[str, Any] | None,
+        log: Sequence[StepRow],
+    ) -> None:
+        self.house, self.writer, self.claimed, self.around = house, writer, claimed, around
+        self.run, self.workflow, self.slots, self.match, self.log = run, workflow, slots, match, log
+        self.item = claimed.lease.item
+        self.me = around.me(self.item)
+        self.ledger = ClaimLedger(writer=writer, lease=claimed.lease, run_id=run.run_id)
+        self.spans = Spans(self.item, run, attempt=claimed.lease.epoch)
+        self.gate = self._gate()
+
+    async def finish(self) -> Advanced:
+        await self._hear_answers()
+        outcome = await self._hear_nudges() or await self._run()
+        if isinstance(outcome, Replan):
+            await self.ledger.close_questions(f"g{self.item.generation}.")
+        ended = isinstance(outcome, Done | Ended)
+        now = clock.now()
+        await self.writer.put(spans_table.put_many, self.spans.collect(self.claimed, outcome, now))
+        return Advanced(
+            outcome=outcome,
+            receipt=receipt(self.item, now) if ended else None,
+            route=self.run.route,
+            match=self.match,
+            slots=[slot.as_json() for slot in self.slots],
+        )
+
+    async def _run(self) -> RunOutcome:
+        self._refresh_defaults()
+        host = RunHost(
+            gate=self.gate,
+            ledger=self.ledger,
+            me=self.me,
+            people=list(self.around.people.values()),
+            waits={wait.wait_id: wait for wait in self.claimed.waits},
+            log=self.log,
+            generation=self.item.generation,
+        )
+        journal = RunJournal(log=self.log, gate=self.gate, ledger=self.ledger)
+        return await execute.run(self.workflow, self.slots, host, journal, generation=self.item.generation)
+
+    # ---- rebuilding --------------------------------------------------------------------------------------------------
+    def _gate(self) -> Gate:
+        item = self.item
+        case = open_case(
+            self.house.guard,
+            request=item.request,
+            requester=item.requester,
+            origin=item.origin.value,
+            now=item.created_at,
+            tools=self.house.toolbox.for_guard(),
+            people=list(self.around.people.values()),
+            inside_domains=self.house.inside_domains,
+            grant=published_grant(self.workflow),
+        )
+        authority = Authority(
+            case=case,
+            requester=item.requester,
+            bundle_digest=self.house.guard.bundle_digest,
+            used=self.around.used,
+            flags={},
+            roles=self.house.roles,
+        )
+        reads: dict[str, Any] = {}
+        for row in self.log:  # REPLAY: said and observed in the order in which it happened
+            if row.kind in ("read", "effect") and isinstance(row.body, dict) and "tool" in row.body:
+                case.observe(
+                    Result(
+                        call=Call(tool=row.body["tool"], args=row.body["args"]), value=row.body["result"], error=None
+                    )
+                )
+                if row.kind == "read":
+                    reads[row.key] = row.body["result"]
+            elif row.kind in ("answer", "nudge"):
+                authority.say(row.body["text"], row.body["by"], human=row.body["human"])
+        return Gate(
+            run_id=self.run.run_id,
+            item_id=item.item_id,
+            request=item.request,
+            requester=item.requester,
+            zone=self.me.zone,
+            toolbox=self.house.toolbox,
+            authority=authority,
+            ledger=self.ledger,
+            people=self.around.people,
+            connections=self.around.connections,
+            reads=reads,
+            effects={effect.call_id: effect for effect in self.claimed.effects if effect.run_id == self.run.run_id},
+            approvals={approval.effect_id: approval for approval in self.claimed.approvals},
+            waits={
+                wait.wait_id: OpenWait(
+                    wait_id=wait.wait_id,
+                    kind=wait.kind,
+                    answer=wait.answer if wait.answered_at is not None else None,
+                    answered_by=wait.answered_by,
+                    payload=wait.payload,
+                )
+                for wait in self.claimed.waits
+                if not (wait.closed and wait.answered_at is None)
+            },
+            pins=self.run.pins.get("tools", {}),
+            approval_expiry=self.house.approval_expiry,
+            on_decision=self.spans.on_decision,
+        )
+
+    def _refresh_defaults(self) -> None:
+        """A re-plan reads defaults ("the next five working days") as of now; what the person said keeps its meaning."""
+        if self.item.generation == 0:
+            return
+        found = route(
+            self.house.library,
+            self.item.request,
+            {**self.item.options, "workflow": self.workflow.name},
+            **self.around.speaking(self.item, clock.now()),
+        )
+        if isinstance(found, Routed):
+            fresh = {slot.name: slot for slot in found.slots if not slot.text}
+            self.slots = [fresh.get(slot.name, slot) if not slot.text else slot for slot in self.slots]
+
+    # ---- words of people ---------------------------------------------------------------------------------------------
+    async def _hear_answers(self) -> None:
+        """Answers not yet in the log enter it, in order, and the guard hears them."""
+        heard = {row.key for row in self.log if row.kind == "answer"}
+        for wait in self.claimed.waits:
+            if wait.kind.value == "answer" and wait.answered_at is not None and wait.wait_id not in heard:
+                text, by = str(wait.answer), wait.answered_by or ""
+                await self.ledger.note("answer", wait.wait_id, {"text": text, "by": by, "human": True})
+                self.gate.authority.say(text, by, human=True)
+
+    async def _hear_nudges(self) -> RunOutcome | None:
+        """A new remark narrows the slots and re-plans; one that needs a model is noted and changes nothing."""
+        heard = {row.key for row in self.log if row.kind == "nudge"}
+        changed = False
+        for message in self.claimed.messages:
+            key = f"nudge.{message.seq}"
+            if key in heard:
+                continue
+            by_requester = message.author == self.item.requester and message.origin is Origin.HUMAN
+            refined = (
+                refine(
+                    self.slots,
+                    message.text,
+                    people=list(self.around.people.values()),
+                    now=message.at,
+                    zone=self.me.zone,
+                    me=self.me,
+                )
+                if by_requester
+                else None
+            )
+            said = {
+                "text": message.text,
+                "by": message.author,
+                "human": message.origin is Origin.HUMAN,
+                "understood": refined is not None,
+            }
+            await self.ledger.note("nudge", key, said)
+            self.gate.authority.say(message.text, message.author, human=message.origin is Origin.HUMAN)
+            if refined is not None:
+                self.slots, changed = refined, True
+        if not changed:
+            return None
+        key = f"g{self.item.generation + 1}.slots"
+        await self.ledger.note("slots", key, [slot.as_json() for slot in self.slots])
+        return Replan(reason="a nudge changed what is wanted")
+
+
+def published_grant(workflow: Workflow) -> Grant:
+    """What the workflow was published with. Its texts are reviewed templates that code fills."""
+    clauses = [entry.model_dump(mode="json") for entry in workflow.grant]
+    return Grant.from_json({"clauses": clauses, "writer": "template"})
+
+
+def _slots_of(log: Sequence[StepRow]) -> list[SlotValue]:
+    """The latest slots on the log."""
+    latest: list[Any] = next((row.body for row in reversed(log) if row.kind == "slots"), [])
+    return [SlotValue.from_json(slot) for slot in latest]
+
+
+def receipt(item: Item, now: datetime) -> dict[str, Any]:
+    """The receipt of a run without a model. wall_s: from the request to its end, waits included."""
+    return {
+        "model_calls": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cost_usd": 0.0,
+        "wall_s": round((now - item.created_at).total_seconds(), 3),
+        "determinism": "replayable",
+        "endpoints": [],
+    }

@@ -1,0 +1,101 @@
+"""The gate's ledger over one claim: each method is one fenced commit through the worker's group-commit writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.spec import Json
+from orchestrator import clock
+from orchestrator.domain.call import ToolCall
+from orchestrator.domain.effect import Approval, Effect, EffectState
+from orchestrator.domain.item import WaitKind
+from orchestrator.gate.perform import Attempt
+from orchestrator.store import effects, quotas, steplog, waits
+from orchestrator.store.database import Tx
+from orchestrator.store.fence import Lease, fence
+from orchestrator.store.steplog import Row
+from orchestrator.store.writer import Writer
+
+
+@dataclass(slots=True, kw_only=True)
+class ClaimLedger:
+    """Implements `gate.perform.Ledger`."""
+
+    writer: Writer
+    lease: Lease
+    run_id: str
+
+    async def record_read(self, call: ToolCall, result: Json, error: Mapping[str, str] | None) -> None:
+        await self.note(
+            "read", call.call_id, {"tool": call.tool, "args": dict(call.args), "result": result, "error": error}
+        )
+
+    async def note(self, kind: str, key: str, body: Any) -> None:
+        await self.writer.put(steplog.append, self.lease, [Row(kind=kind, key=key, body=body)], clock.now())
+
+    async def record_denied(self, effect: Effect) -> None:
+        await self.writer.put(effects.record_denied, self.lease, effect, clock.now())
+
+    async def hold(self, effect: Effect) -> None:
+        await self.writer.put(effects.hold, self.lease, effect, clock.now())
+
+    async def ask(self, effect: Effect, approval: Approval, wait_id: str) -> None:
+        await self.writer.put(effects.intend, self.lease, effect, approval, wait_id=wait_id, now=clock.now())
+
+    async def attempt(
+        self, effect_id: str, *, expect: EffectState, wire_s: float, reserve: Mapping[str, tuple[int, int]]
+    ) -> Attempt:
+        said = await self.writer.put(
+            effects.attempt,
+            self.lease,
+            effect_id,
+            expect=expect,
+            now=clock.now(),
+            wire_timeout_s=wire_s,
+            reserve=reserve,
+        )
+        return Attempt(over_quota=said.over_quota, stopped=said.stopped)
+
+    async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None:
+        now = clock.now()
+
+        def record(tx: Tx) -> None:
+            effects.done(tx, self.lease, effect_id, result, now, expect=expect)
+            body: Any = {"effect_id": effect_id, "tool": call.tool, "args": dict(call.args), "result": result}
+            steplog.append(tx, self.lease, [Row(kind="effect", key=call.call_id, body=body)], now)
+
+        await self.writer.put(record)
+
+    async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None:
+        await self.writer.put(effects.failed, self.lease, effect_id, error, clock.now(), expect=expect)
+
+    async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None:
+        await self.writer.put(effects.unknown, self.lease, effect_id, wait_id=wait_id, payload=payload, now=clock.now())
+
+    async def wait(self, wait_id: str, kind: WaitKind, payload: Mapping[str, Any], due_at: datetime | None) -> None:
+        now = clock.now()
+
+        def record(tx: Tx) -> None:
+            fence(tx, self.lease)
+            new = waits.NewWait(wait_id=wait_id, kind=kind, payload=payload, run_id=self.run_id, due_at=due_at)
+            waits.record(tx, self.lease.item.item_id, new, now)
+            waits.announce(tx, self.lease.item, new, now)
+
+        await self.writer.put(record)
+
+    async def used(self) -> Mapping[str, int]:
+        return await self.writer.put(quotas.used, self.lease.item.root_id)
+
+    async def close_questions(self, prefix: str) -> None:
+        """Before a re-plan: questions and timers of the generation that ends are no longer waited for."""
+
+        def record(tx: Tx) -> None:
+            fence(tx, self.lease)
+            for wait in waits.open_waits(tx, self.lease.item.item_id):
+                if wait.kind is WaitKind.TIMER or (wait.kind is WaitKind.ANSWER and wait.wait_id.startswith(prefix)):
+                    waits.close(tx, wait.item_id, wait.wait_id)
+
+        await self.writer.put(record)

@@ -1,0 +1,90 @@
+"""What a workflow sees of the house during one advance: the gate, the people, its journal, and questions to the requester."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.spec import Json
+from orchestrator import clock
+from orchestrator.domain.call import CallOutcome, ToolCall
+from orchestrator.domain.effect import EffectState
+from orchestrator.domain.item import WaitKind
+from orchestrator.domain.person import Person
+from orchestrator.engine.claim_ledger import ClaimLedger
+from orchestrator.gate.perform import Gate
+from orchestrator.store.steplog import StepRow
+from orchestrator.store.waits import Wait
+from orchestrator.workflows.execute import MISSING, Missed
+
+
+@dataclass(slots=True, kw_only=True)
+class RunHost:
+    """Implements `workflows.execute.Host`."""
+
+    gate: Gate
+    ledger: ClaimLedger
+    me: Person
+    people: Sequence[Person]
+    waits: Mapping[str, Wait]
+    log: Sequence[StepRow]
+    generation: int
+
+    @property
+    def now(self) -> datetime:
+        return clock.now()
+
+    @property
+    def preferences(self) -> Mapping[str, Any]:
+        return self.me.preferences
+
+    @property
+    def zone(self) -> str:
+        return self.me.zone
+
+    async def perform(self, call: ToolCall, *, hold: bool = False) -> CallOutcome:
+        return await self.gate.perform(call, hold=hold)
+
+    async def ask(self, question_id: str, text: str, choices: Sequence[str]) -> str | None:
+        """The answer, or None once a wait for it is recorded. An open question is not asked twice."""
+        wait_id = f"ask:{question_id}" if not question_id.startswith("g") else question_id
+        known = self.waits.get(wait_id)
+        if known is not None and known.answered_at is not None:
+            return str(known.answer)
+        if known is None or known.closed:
+            await self.ledger.wait(wait_id, WaitKind.ANSWER, {"text": text, "choices": list(choices)}, None)
+        return None
+
+    def done_effect(self, step_key: str) -> Json | None:
+        """The result of a done effect of an earlier generation of this step."""
+        for generation in range(self.generation - 1, -1, -1):
+            effect = self.gate.latest(f"g{generation}.{step_key}")
+            if effect is not None and effect.state is EffectState.DONE:
+                return effect.result
+        return None
+
+
+class RunJournal:
+    """Implements `workflows.execute.Journal` over the step log. What the gate has recorded of a call is not written twice."""
+
+    def __init__(self, *, log: Sequence[StepRow], gate: Gate, ledger: ClaimLedger) -> None:
+        self._values: dict[str, Json] = {
+            row.key: row.body["value"] for row in log if row.kind.startswith("wf.") and isinstance(row.body, dict)
+        }
+        self._gate = gate
+        self._ledger = ledger
+
+    def get(self, key: str) -> Json | Missed:
+        if key in self._values:
+            return self._values[key]
+        recorded: Json | Missed = self._gate.reads.get(key, MISSING)
+        # A page that names a next one is no whole result: the step goes on from it.
+        return MISSING if isinstance(recorded, dict) and recorded.get("next") else recorded
+
+    async def put(self, key: str, kind: str, value: Json) -> None:
+        if kind == "effect" or (key in self._gate.reads and self._gate.reads[key] == value):
+            return
+        await self._ledger.note(f"wf.{kind}", key, {"value": value})
+        self._values[key] = value

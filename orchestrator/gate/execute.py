@@ -1,0 +1,94 @@
+"""The one caller of `Connector.call`: one attempt on the wire, bounded in time, its failure put into one of three words.
+
+Sent: the provider answered. NotSent: it certainly did not happen. InDoubt: it may have happened; only `reconcile` may follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import tenacity
+
+from connectors.errors import ConnectorError, OutcomeUnknown, RateLimited, Unreachable
+from connectors.spec import Account, Json
+from orchestrator import clock
+from orchestrator.gate.toolbox import Tool
+
+TRIES = 4
+LONGEST_PAUSE_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    result: Json
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    error: ConnectorError
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    why: str
+
+
+SendOutcome: TypeAlias = Sent | NotSent | InDoubt
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    wanted = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+    return min(LONGEST_PAUSE_S, max(wanted, float(tenacity.wait_random_exponential(multiplier=0.1, max=2.0)(state))))
+
+
+def _retrying() -> tenacity.AsyncRetrying:
+    """Only for failures of which the provider or the socket says that nothing arrived."""
+    return tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(TRIES),
+        wait=_pause,
+        retry=tenacity.retry_if_exception_type((RateLimited, Unreachable)),
+        reraise=True,
+    )
+
+
+async def read(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
+    """The tool's answer. Reads change nothing, so a doubtful one is simply asked again. Raises `ConnectorError`."""
+    async for attempt in _retrying():
+        with attempt:
+            try:
+                async with asyncio.timeout(tool.spec.wire_timeout_s):
+                    return await tool.connector.call(tool.spec.name, args, account=account, key=None)
+            except (TimeoutError, OutcomeUnknown) as error:
+                raise Unreachable(f"{tool.connector.name} did not answer {tool.spec.name} in time") from error
+    raise AssertionError("tenacity re-raises the last error")
+
+
+async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, *, begin_by_s: float) -> SendOutcome:
+    """One effect on the wire. Repeats only after an answer that says nothing happened.
+
+    INVARIANT: nothing begins after `begin_by_s` on the boot clock: a process that was stopped in between may have been taken
+    over, and its successor waits exactly that long plus one wire time-out before it looks the effect up.
+    """
+    late = NotSent(
+        Unreachable(
+            f"{tool.spec.name} could not be begun in time", fix="it will be looked up and, if absent, sent again"
+        )
+    )
+    try:
+        async for attempt in _retrying():
+            if clock.boot_s() > begin_by_s:
+                return late
+            with attempt:
+                async with asyncio.timeout(tool.spec.wire_timeout_s):
+                    return Sent(await tool.connector.call(tool.spec.name, args, account=account, key=key))
+    except OutcomeUnknown as error:
+        return InDoubt(error.message)
+    except TimeoutError:
+        return InDoubt(f"{tool.connector.name} did not answer within {tool.spec.wire_timeout_s:g} s")
+    except ConnectorError as error:
+        return NotSent(error)
+    raise AssertionError("tenacity re-raises the last error")

@@ -1,0 +1,551 @@
+"""The only place where the outside world is changed. After a crash any line here may run again; a send runs again only when
+the ledger, the tool's effect class and the provider's own lookup say that it may.
+
+One `Gate` lives for one advance of one run. It holds what was read at the claim (ledger, approvals, waits, step log) and the
+guard's case; everything it records is fenced by the claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from connectors.errors import ConnectorError, ReconsentNeeded
+from connectors.spec import Absent, Account, Done, Json, Precondition
+from orchestrator import clock, ids
+from orchestrator.domain import boundary
+from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Ready, Refused, ToolCall, Waiting
+from orchestrator.domain.effect import Approval, ApprovalState, Effect, EffectState
+from orchestrator.domain.item import WaitKind
+from orchestrator.domain.person import Person
+from orchestrator.gate import cards, execute
+from orchestrator.gate.authorize import Authority
+from orchestrator.gate.credentials import account, choose
+from orchestrator.gate.toolbox import Tool, Toolbox
+from orchestrator.store.connections import Connection
+from policies.decision import Decision
+
+LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWait:
+    """A wait row as the gate sees it: open (answer None) or answered."""
+
+    wait_id: str
+    kind: WaitKind
+    answer: Any
+    answered_by: str | None
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What the `attempted` commit said. Both None: send now.
+
+    over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired (the effect
+    has failed with that code) | paused (it is untouched).
+    """
+
+    over_quota: str | None = None
+    stopped: str | None = None
+
+
+class Ledger(Protocol):
+    """The fenced writes of one claim. Implemented over the store's verbs by the engine; each method is one commit."""
+
+    async def record_read(self, call: ToolCall, result: Json, error: Mapping[str, str] | None) -> None: ...
+    async def record_denied(self, effect: Effect) -> None: ...
+    async def hold(self, effect: Effect) -> None: ...
+    async def ask(self, effect: Effect, approval: Approval, wait_id: str) -> None: ...
+    async def attempt(
+        self, effect_id: str, *, expect: EffectState, wire_s: float, reserve: Mapping[str, tuple[int, int]]
+    ) -> Attempt: ...
+    async def used(self) -> Mapping[str, int]: ...
+    async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None: ...
+    async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None: ...
+    async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None: ...
+    async def wait(self, wait_id: str, kind: WaitKind, payload: Mapping[str, Any], due_at: datetime | None) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    run_id: str
+    item_id: str
+    request: str
+    requester: str
+    zone: str
+    toolbox: Toolbox
+    authority: Authority
+    ledger: Ledger
+    people: Mapping[str, Person]
+    connections: Sequence[Connection]
+    reads: MutableMapping[str, Any]  # call id → recorded result, from the step log
+    effects: MutableMapping[str, Effect]  # call id → ledger entry
+    approvals: MutableMapping[str, Approval]  # effect id → its latest approval
+    waits: MutableMapping[str, OpenWait]
+    pins: Mapping[str, str] = field(default_factory=dict)  # tool → schema digest pinned at the run's start
+    now: Callable[[], datetime] = clock.now
+    approval_expiry: timedelta = timedelta(days=7)
+    on_decision: Callable[[ToolCall, Decision | None, CallOutcome, datetime], None] | None = None
+
+    # ---- the checklist -------------------------------------------------------------------------------------------
+    async def perform(self, call: ToolCall, *, hold: bool = False) -> CallOutcome:
+        """One answer for one call; the same call id always meets its own earlier read, card or effect.
+
+        hold: decide and ask, but do not send; an allowed call answers `Ready`.
+        """
+        started = self.now()
+        decision, outcome = await self._perform(call, hold=hold)
+        if self.on_decision is not None:
+            self.on_decision(call, decision, outcome, started)
+        return outcome
+
+    async def _perform(self, call: ToolCall, *, hold: bool) -> tuple[Decision | None, CallOutcome]:
+        if call.call_id in self.reads:
+            return None, _recorded(self.reads[call.call_id])
+        known = self.latest(call.call_id)
+        if known is not None:
+            return await self._resume(known, hold=hold)
+
+        tool = self.toolbox.any_of(call.tool)
+        if tool is None:
+            return None, await self._refuse(call, "", f"there is no tool {call.tool!r}", ("unknown-tool",))
+        if problems := self.toolbox.problems(tool.spec, call.args):
+            return None, await self._refuse(call, "", f"{call.tool}: {'; '.join(problems)}", ("schema-mismatch",))
+        connection = choose(self.connections, principal=self.requester, family=tool.spec.family)
+        if connection is None:
+            return None, await self._reconsent(call, tool.spec.family)
+        tool = self.toolbox.at(connection.connector, call.tool)
+        if tool is None:
+            return None, await self._refuse(
+                call, connection.connection_id, f"{connection.connector} does not offer {call.tool}", ("unknown-tool",)
+            )
+        if self.pins.get(call.tool, tool.digest) != tool.digest:
+            return None, Failed(
+                code="drift",
+                message=f"the tool {call.tool} has changed since this run began",
+                fix="ask again: a new run starts on the present tool",
+            )
+
+        decision = self.authority.decide(call, approval=None)
+        if decision.effect == "deny":
+            return decision, await self._refuse(
+                call, connection.connection_id, decision.reason, decision.rules, decision
+            )
+        if tool.spec.is_read and decision.effect == "allow":
+            return decision, await self._read(call, tool, connection)
+        return decision, await self._first(call, tool, connection, decision, hold=hold)
+
+    # ---- reads ---------------------------------------------------------------------------------------------------
+    async def _read(self, call: ToolCall, tool: Tool, connection: Connection) -> CallOutcome:
+        try:
+            result = await execute.read(tool, call.args, account(connection))
+        except ReconsentNeeded as error:
+            return await self._reconsent(call, tool.spec.family, error.message)
+        except ConnectorError as error:
+            return Failed(code=error.code, message=error.message, fix=error.fix)
+        await self.ledger.record_read(call, result, None)
+        self.reads[call.call_id] = result
+        self.authority.observe(call, result)
+        return Completed(result=result)
+
+    # ---- an effect met for the first time ------------------------------------------------------------------------
+    async def _first(
+        self, call: ToolCall, tool: Tool, connection: Connection, decision: Decision, *, hold: bool
+    ) -> CallOutcome:
+        call = _rewritten(call, decision)
+        try:
+            conditions = await tool.connector.preconditions(
+                call.tool, call.args, account=account(connection), now=self.now()
+            )
+        except ReconsentNeeded as error:
+            return await self._reconsent(call, tool.spec.family, error.message)
+        except ConnectorError as error:
+            return Failed(code=error.code, message=error.message, fix=error.fix)
+        effect = self._effect(call, tool, connection, decision, conditions)
+        if decision.effect == "ask":
+            return await self._ask(effect, tool, connection, decision, conditions)
+        self.effects[call.call_id] = effect
+        await self.ledger.hold(effect)
+        boundary.reached("gate:held")
+        if hold:
+            return Ready(effect_id=effect.effect_id)
+        return await self._send(effect, tool, connection, conditions)
+
+    async def _ask(
+        self, effect: Effect, tool: Tool, connection: Connection, decision: Decision, conditions: Sequence[Precondition]
+    ) -> CallOutcome:
+        now = self.now()
+        number = 1 + sum(1 for wait in self.waits if wait.startswith(f"{effect.effect_id}:"))
+        approval = Approval(
+            approval_id=ids.approval_id(effect.effect_id, number),
+            effect_id=effect.effect_id,
+            item_id=self.item_id,
+            digest=effect.args_digest,
+            state=ApprovalState.PENDING,
+            eligible=self.authority.eligible(decision),
+            needed=self.authority.needed(decision),
+            preconditions=[{"kind": c.kind, "args": dict(c.args), "text": c.text} for c in conditions],
+            card=cards.card(
+                tool.spec,
+                effect.args,
+                request=self.request,
+                requester=self.requester,
+                account=connection.subject,
+                zone=self.zone,
+                people=self.people,
+                decision_rules=decision.rules,
+                decision_reason=decision.reason,
+                facts=decision.facts,
+                preconditions=conditions,
+            ),
+            created_at=now,
+            expires_at=_expiry(effect.args, now, self.approval_expiry),
+        )
+        wait_id = f"{effect.effect_id}:{number}"
+        await self.ledger.ask(effect, approval, wait_id)
+        boundary.reached("gate:asked")
+        self.effects[effect.call_id] = effect
+        self.approvals[effect.effect_id] = approval
+        self.waits[wait_id] = OpenWait(
+            wait_id=wait_id,
+            kind=WaitKind.APPROVAL,
+            answer=None,
+            answered_by=None,
+            payload={"approval_id": approval.approval_id},
+        )
+        return Waiting(wait_ids=[wait_id])
+
+    # ---- an effect met again: after a wait, a restart or a crash -------------------------------------------------
+    async def _resume(self, effect: Effect, *, hold: bool) -> tuple[Decision | None, CallOutcome]:
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        if effect.state in (EffectState.DONE, EffectState.UNDONE):
+            return None, Completed(result=effect.result, effect_id=effect.effect_id)
+        if effect.state is EffectState.FAILED:
+            return None, _failure(effect)
+        connection = next((c for c in self.connections if c.connection_id == effect.connection_id), None)
+        if connection is None or connection.state != "active" or not connection.serves(self.requester):
+            return None, await self._reconsent(call, effect.tool.partition(".")[0])
+        tool = self.toolbox.at(connection.connector, effect.tool)
+        if tool is None:
+            return None, Failed(code="drift", message=f"{connection.connector} no longer offers {effect.tool}")
+
+        if effect.state is EffectState.INTENDED:
+            return None, await self._decided(effect, tool, hold=hold)
+        if effect.state is EffectState.UNKNOWN:
+            return None, await self._looked_into(effect, tool, connection)
+        if effect.state is EffectState.ATTEMPTED:
+            return None, await self._reconcile(effect, tool, connection)
+        if hold:
+            return None, Ready(effect_id=effect.effect_id)
+        return None, await self._send(
+            effect, tool, connection, _conditions(effect, self.approvals.get(effect.effect_id))
+        )
+
+    async def _decided(self, effect: Effect, tool: Tool, *, hold: bool) -> CallOutcome:
+        """A card that is open, expired, or edited; approved and denied ones have moved the effect on already."""
+        approval = self.approvals.get(effect.effect_id)
+        waits = [w for w in self.waits.values() if w.wait_id.startswith(f"{effect.effect_id}:")]
+        answered = waits[-1].answer if waits else None
+        if isinstance(answered, Mapping) and answered.get("verdict") == "edit":
+            await self.ledger.failed(
+                effect.effect_id,
+                {"code": "edited", "message": "replaced by an edited call"},
+                expect=EffectState.INTENDED,
+            )
+            self.effects[effect.call_id] = replace(
+                effect, state=EffectState.FAILED, error={"code": "edited", "message": ""}
+            )
+            if waits[-1].answered_by == self.requester:
+                self.authority.say_values(answered["args"])
+            edited = ToolCall(
+                call_id=_next_edit(effect.call_id), tool=effect.tool, args={**effect.args, **answered["args"]}
+            )
+            return await self.perform(edited, hold=hold)
+        if approval is not None and approval.state is ApprovalState.PENDING and approval.expires_at > self.now():
+            return Waiting(wait_ids=[w.wait_id for w in waits if w.answer is None])
+        error = {"code": "approval_expired", "message": "nobody decided in time", "fix": "ask again"}
+        await self.ledger.failed(effect.effect_id, error, expect=EffectState.INTENDED)
+        return Refused(code="approval_expired", reason="nobody decided in time", rules=effect.rules)
+
+    # ---- sending -------------------------------------------------------------------------------------------------
+    async def _send(
+        self,
+        effect: Effect,
+        tool: Tool,
+        connection: Connection,
+        conditions: Sequence[Precondition],
+        again: bool = False,
+    ) -> CallOutcome:
+        """Re-evaluate, re-read the preconditions, commit `attempted`, then exactly one call on the wire."""
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        before = EffectState.ATTEMPTED if again else EffectState.APPROVED
+        approval = self.approvals.get(effect.effect_id)
+        decision = self.authority.decide(call, approval=approval, sent_before=again)
+        if decision.effect != "allow" or _rewritten(call, decision).args != call.args:
+            if (
+                decision.effect == "ask"
+                and not again
+                and (approval is None or approval.state is not ApprovalState.APPROVED)
+            ):
+                return await self._ask(
+                    replace(effect, state=EffectState.INTENDED), tool, connection, decision, conditions
+                )
+            reason = decision.reason or "the policy no longer allows it"
+            error = {"code": "denied", "message": reason, "fix": decision.near_miss or ""}
+            await self.ledger.failed(effect.effect_id, error, expect=before)
+            return Refused(code="denied", reason=reason, rules=decision.rules, near_miss=decision.near_miss or "")
+        try:
+            broken = await self._broken(conditions, tool, account(connection))
+        except ConnectorError as error:
+            return await self._look_again(effect, error)
+        if broken is not None:
+            await self.ledger.failed(effect.effect_id, {"code": "broken", "message": broken, "fix": ""}, expect=before)
+            return Broken(reason=broken)
+
+        boundary.reached("gate:before-attempt")
+        begin_by_s = clock.boot_s() + tool.spec.wire_timeout_s
+        reserve = (
+            {} if again else {name: (n, self.authority.used.get(name, 0) + n) for name, n in decision.reserve.items()}
+        )
+        taken = await self.ledger.attempt(
+            effect.effect_id, expect=before, wire_s=2 * tool.spec.wire_timeout_s, reserve=reserve
+        )
+        if taken.over_quota is not None:  # somebody else of the tree took from it since: decide on what is left
+            self.authority.used = await self.ledger.used()
+            return await self._send(effect, tool, connection, conditions, again)
+        if taken.stopped == "paused":
+            return Waiting(wait_ids=[])
+        if taken.stopped is not None:
+            return Refused(
+                code=taken.stopped, reason=f"{taken.stopped.replace('_', ' ')} before it was sent", rules=effect.rules
+            )
+        self.authority.used = {**self.authority.used, **{name: most for name, (_, most) in reserve.items()}}
+        boundary.reached("gate:attempted")
+        outcome = await execute.send(tool, call.args, account(connection), effect.key, begin_by_s=begin_by_s)
+        boundary.reached("gate:sent")
+        match outcome:
+            case execute.Sent(result):
+                return await self._done(effect, call, result, expect=EffectState.ATTEMPTED)
+            case execute.NotSent(refusal):
+                told = {"code": refusal.code, "message": refusal.message, "fix": refusal.fix}
+                await self.ledger.failed(effect.effect_id, told, expect=EffectState.ATTEMPTED)
+                self.effects[call.call_id] = replace(effect, state=EffectState.FAILED, error=told)
+                return Failed(code=refusal.code, message=refusal.message, fix=refusal.fix)
+            case execute.InDoubt():
+                doubtful = replace(effect, state=EffectState.ATTEMPTED, attempted_at=effect.attempted_at or self.now())
+                return await self._reconcile(doubtful, tool, connection)
+
+    async def _done(self, effect: Effect, call: ToolCall, result: Json, *, expect: EffectState) -> CallOutcome:
+        await self.ledger.done(call, effect.effect_id, result, expect=expect)
+        boundary.reached("gate:recorded")
+        self.effects[call.call_id] = replace(effect, state=EffectState.DONE, result=result)
+        self.authority.observe(call, result)
+        return Completed(result=result, effect_id=effect.effect_id)
+
+    async def _broken(self, conditions: Sequence[Precondition], tool: Tool, whose: Account) -> str | None:
+        for condition in conditions:
+            if broken := await tool.connector.check(condition, account=whose, now=self.now()):
+                return broken
+        return None
+
+    # ---- doubt ---------------------------------------------------------------------------------------------------
+    async def _reconcile(self, effect: Effect, tool: Tool, connection: Connection) -> CallOutcome:
+        """What became of an attempt nobody heard back from: done, absent, or a person has to look (law 5)."""
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        attempted_at = effect.attempted_at or self.now()
+        try:
+            async with asyncio.timeout(tool.spec.wire_timeout_s):
+                found = await tool.connector.reconcile(
+                    effect.tool, effect.args, account=account(connection), key=effect.key, attempted_at=attempted_at
+                )
+        except (ConnectorError, TimeoutError) as error:
+            return await self._look_again(effect, error)
+        boundary.reached("gate:reconciled")
+        if isinstance(found, Done):
+            return await self._done(effect, call, found.result, expect=EffectState.ATTEMPTED)
+        if isinstance(found, Absent) and tool.spec.provider_refuses_second:
+            conditions = _conditions(effect, self.approvals.get(effect.effect_id))
+            return await self._send(effect, tool, connection, conditions, again=True)
+        why = "the provider has no trace of it, but might still deliver it" if isinstance(found, Absent) else found.why
+        return await self._doubt(effect, why)
+
+    async def _doubt(self, effect: Effect, why: str) -> CallOutcome:
+        number = 1 + sum(1 for wait in self.waits if wait.startswith(f"{effect.effect_id}!"))
+        wait_id = f"{effect.effect_id}!{number}"
+        payload = {
+            "effect_id": effect.effect_id,
+            "tool": effect.tool,
+            "text": f"It is not known whether this happened: {effect.preview}. {why[:1].upper()}{why[1:]}. Please look, then answer.",
+            "choices": ["it happened", "it did not happen"],
+            "outcome_unknown": True,
+        }
+        await self.ledger.unknown(effect.effect_id, wait_id, payload)
+        self.effects[effect.call_id] = replace(effect, state=EffectState.UNKNOWN)
+        self.waits[wait_id] = OpenWait(
+            wait_id=wait_id, kind=WaitKind.REPAIR, answer=None, answered_by=None, payload=payload
+        )
+        return Waiting(wait_ids=[wait_id])
+
+    async def _looked_into(self, effect: Effect, tool: Tool, connection: Connection) -> CallOutcome:
+        """A person's word on an unknown outcome; each doubt was a question of its own."""
+        waits = sorted(
+            (w for w in self.waits.values() if w.wait_id.startswith(f"{effect.effect_id}!")),
+            key=lambda w: len(w.wait_id),
+        )
+        if not waits or waits[-1].answer is None:
+            return (
+                Waiting(wait_ids=[waits[-1].wait_id])
+                if waits
+                else await self._doubt(effect, "its record is incomplete")
+            )
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        if waits[-1].answer == "it happened":
+            result: Json = {"confirmed_by": waits[-1].answered_by}
+            return await self._done(effect, call, result, expect=EffectState.UNKNOWN)
+        error = {
+            "code": "not_sent",
+            "message": f"{waits[-1].answered_by} found that it did not happen",
+            "fix": "ask again to send it",
+        }
+        await self.ledger.failed(effect.effect_id, error, expect=EffectState.UNKNOWN)
+        self.effects[effect.call_id] = replace(effect, state=EffectState.FAILED, error=error)
+        return Broken(reason=error["message"])
+
+    async def _look_again(self, effect: Effect, error: Exception) -> CallOutcome:
+        wait_id = f"{effect.effect_id}?{1 + sum(1 for wait in self.waits if wait.startswith(f'{effect.effect_id}?'))}"
+        payload = {"effect_id": effect.effect_id, "text": f"{effect.tool}: the provider cannot be asked ({error})"}
+        await self.ledger.wait(wait_id, WaitKind.TIMER, payload, self.now() + LOOK_AGAIN)
+        return Waiting(wait_ids=[wait_id])
+
+    # ---- answers that end here -----------------------------------------------------------------------------------
+    async def _refuse(
+        self, call: ToolCall, connection_id: str, reason: str, rules: Sequence[str], decision: Decision | None = None
+    ) -> CallOutcome:
+        effect = Effect(
+            effect_id=ids.effect_id(self.run_id, call.call_id),
+            item_id=self.item_id,
+            run_id=self.run_id,
+            call_id=call.call_id,
+            tool=call.tool,
+            args=call.args,
+            args_digest=self.authority.digest(call),
+            connection_id=connection_id,
+            key=ids.effect_key(ids.effect_id(self.run_id, call.call_id)),
+            state=EffectState.FAILED,
+            decision="deny",
+            rules=list(rules),
+            reason=reason,
+            bundle_digest=self.authority.bundle_digest,
+            facts={"guard": decision.facts, "near_miss": decision.near_miss} if decision else {},
+            preview=f"{call.tool} was refused",
+            error={"code": "denied", "message": reason, "fix": (decision.near_miss or "") if decision else ""},
+            created_at=self.now(),
+            finished_at=self.now(),
+        )
+        await self.ledger.record_denied(effect)
+        self.effects[call.call_id] = effect
+        return Refused(
+            code="denied", reason=reason, rules=list(rules), near_miss=(decision.near_miss or "") if decision else ""
+        )
+
+    async def _reconsent(self, call: ToolCall, family: str, why: str = "") -> CallOutcome:
+        wait_id = f"connect:{family}"
+        text = why or f"{self.requester} has no {family} connection, and nobody shares one with them"
+        payload = {
+            "family": family,
+            "principal": self.requester,
+            "text": text,
+            "fix": f"connect a {family} account for {self.requester}",
+        }
+        if wait_id not in self.waits or self.waits[wait_id].answer is not None:
+            await self.ledger.wait(wait_id, WaitKind.RECONSENT, payload, None)
+            self.waits[wait_id] = OpenWait(
+                wait_id=wait_id, kind=WaitKind.RECONSENT, answer=None, answered_by=None, payload=payload
+            )
+        return Waiting(wait_ids=[wait_id])
+
+    # ---- small things --------------------------------------------------------------------------------------------
+    def latest(self, call_id: str) -> Effect | None:
+        """The ledger entry of a call, or of its last edit."""
+        effect = self.effects.get(call_id)
+        while effect is not None and (edited := self.effects.get(_next_edit(effect.call_id))) is not None:
+            effect = edited
+        return effect
+
+    def _effect(
+        self, call: ToolCall, tool: Tool, connection: Connection, decision: Decision, conditions: Sequence[Precondition]
+    ) -> Effect:
+        effect = ids.effect_id(self.run_id, call.call_id)
+        return Effect(
+            effect_id=effect,
+            item_id=self.item_id,
+            run_id=self.run_id,
+            call_id=call.call_id,
+            tool=call.tool,
+            args=call.args,
+            args_digest=self.authority.digest(call),
+            connection_id=connection.connection_id,
+            key=ids.effect_key(effect),
+            state=EffectState.INTENDED if decision.effect == "ask" else EffectState.APPROVED,
+            decision=decision.effect,
+            rules=list(decision.rules),
+            reason=decision.reason,
+            bundle_digest=self.authority.bundle_digest,
+            facts={
+                "guard": decision.facts,
+                "near_miss": decision.near_miss,
+                "preconditions": [{"kind": c.kind, "args": dict(c.args), "text": c.text} for c in conditions],
+            },
+            preview=cards.preview(tool.spec, call.args, zone=self.zone, people=self.people),
+            created_at=self.now(),
+        )
+
+
+def _recorded(value: Any) -> CallOutcome:
+    return Completed(result=value)
+
+
+def _rewritten(call: ToolCall, decision: Decision) -> ToolCall:
+    """The call with the decision's obligations applied: what the digest covers and what goes on the wire."""
+    return replace(call, args={**call.args, **decision.rewrite}) if decision.rewrite else call
+
+
+def _next_edit(call_id: str) -> str:
+    base, _, number = call_id.partition("~")
+    return f"{base}~{int(number or 0) + 1}"
+
+
+def _conditions(effect: Effect, approval: Approval | None) -> list[Precondition]:
+    held = approval.preconditions if approval is not None else effect.facts.get("preconditions", [])
+    return [Precondition(kind=c["kind"], args=c["args"], text=c["text"]) for c in held]
+
+
+def _failure(effect: Effect) -> CallOutcome:
+    error = effect.error or {"code": "failed", "message": "it failed", "fix": ""}
+    code = error.get("code", "failed")
+    if code in ("approval_denied", "approval_expired", "denied", "cancelled"):
+        return Refused(
+            code=code, reason=error.get("message", ""), rules=list(effect.rules), near_miss=error.get("fix", "")
+        )
+    if code in ("broken", "not_sent"):
+        return Broken(reason=error.get("message", ""))
+    return Failed(code=code, message=error.get("message", ""), fix=error.get("fix", ""))
+
+
+def _expiry(args: Mapping[str, Any], now: datetime, most: timedelta) -> datetime:
+    """After `most`, or at the effect's own time if that is earlier: nobody should approve a meeting that has begun."""
+    latest = now + most
+    start = args.get("start")
+    if isinstance(start, str):
+        try:
+            begins = datetime.fromisoformat(start)
+        except ValueError:
+            return latest
+        if begins.tzinfo is not None and begins > now:
+            return min(latest, begins)
+    return latest
