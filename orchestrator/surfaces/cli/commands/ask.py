@@ -1,0 +1,154 @@
+"""`deputy ask`: submits a wish and follows it until it is done or needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from orchestrator.errors import UsageError
+from orchestrator.surfaces.cli import arguments, options
+from orchestrator.surfaces.cli.exitcode import Exit
+from orchestrator.surfaces.cli.session import Session
+
+
+@click.command()
+@click.argument("request", nargs=-1, required=True)
+@options.speaker
+@click.option(
+    "--yes", is_flag=True, help="Approve every card of this request as the owner; cards are printed all the same."
+)
+@click.option("--detach", is_flag=True, help="Return at once; the work goes on.")
+@click.option("--input", "inputs", metavar="K=V", multiple=True, help="Give a workflow's slot its value.")
+@click.option("--workflow", metavar="NAME", help="Use this workflow instead of searching one.")
+@click.option("--no-match", is_flag=True, help="Do not search the workflows.")
+@click.option("--priority", type=int, default=100, show_default=True, help="Smaller is more urgent.")
+@click.option("--due", metavar="T", help="When it has to be done, e.g. 'tomorrow 17:00'.")
+@click.option("--key", metavar="K", help="The same key again is the same request, not a second one.")
+@options.as_json
+@options.session
+def command(
+    session: Session,
+    request: Sequence[str],
+    speaker: str | None,
+    yes: bool,
+    detach: bool,
+    inputs: Sequence[str],
+    workflow: str | None,
+    no_match: bool,
+    priority: int,
+    due: str | None,
+    key: str | None,
+) -> int:
+    """Say what you want; follow it until it is done or needs you.
+
+    Exit codes: 0 done, 3 waits for approval, 9 for an answer; all of them: deputy capabilities.
+    """
+    if workflow is not None and no_match:
+        raise UsageError("--workflow and --no-match contradict each other", fix="give one of them")
+    return submit_and_follow(
+        session,
+        " ".join(request),
+        speaker=speaker,
+        wishes=wishes(workflow=workflow, no_match=no_match, inputs=inputs, approve_all=yes),
+        priority=priority,
+        due=due,
+        key=key,
+        detach=detach,
+    )
+
+
+def wishes(*, workflow: str | None, no_match: bool, inputs: Sequence[str], approve_all: bool) -> dict[str, Any]:
+    """The item's options: only what the caller did set."""
+    chosen = {
+        "workflow": workflow,
+        "no_match": no_match or None,
+        "input": arguments.pairs(inputs, option="--input") or None,
+        "approve_all": approve_all or None,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def submit_and_follow(
+    session: Session,
+    request: str,
+    *,
+    speaker: str | None,
+    wishes: Mapping[str, Any],
+    priority: int = 100,
+    due: str | None = None,
+    key: str | None = None,
+    detach: bool = False,
+) -> int:
+    """Puts the wish on the worklist; unless detached, follows it. Returns the exit code."""
+    if wishes.get("workflow") is not None:
+        check_workflow(session, wishes["workflow"])
+    who = session.who(speaker)
+    item_id = session.desk.submit(
+        who, request, priority=priority, due=session.moment(due, who), key=key, options=dict(wishes)
+    )
+    if detach:
+        return _left_alone(session, who, item_id)
+    from orchestrator.surfaces.cli.follow import Follower
+
+    try:
+        document, code = Follower(session, who, item_id, approve_all=bool(wishes.get("approve_all"))).run()
+    except KeyboardInterrupt:
+        session.output.note(f"\nDetached; the work goes on. Come back with: deputy run watch {item_id}")
+        return Exit.INTERRUPTED
+    show_rest(session, document, session.zone(who))
+    return code
+
+
+def check_workflow(session: Session, name: str) -> None:
+    """UsageError, with the nearest name, for a workflow that is not in the library."""
+    import difflib
+
+    from orchestrator import app
+
+    library = app.library(session.settings)
+    names = [workflow.name for workflow in library.workflows]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        raise UsageError(
+            f"there is no workflow {name!r}", fix=f"did you mean {close[0]!r}?" if close else "see: deputy workflow ls"
+        )
+
+
+def show_rest(session: Session, document: Mapping[str, Any], zone: str) -> None:
+    """The document at rest, and what a person would do next."""
+    if session.output.as_json:
+        session.output.document(document)
+        return
+    from rich.text import Text
+
+    from orchestrator.surfaces.cli import view
+
+    session.output.draw(view.item_tree(document, zone))
+    for line in next_steps(document):
+        session.output.draw(Text(f"  {line}", style="dim"))
+
+
+def next_steps(document: Mapping[str, Any]) -> list[str]:
+    """The commands that move it on from here."""
+    pending = [a["approval_id"] for a in document["approvals"] if a["state"] == "pending"]
+    steps = [f"deputy inbox show {pending[0]}", f"deputy inbox approve {' '.join(pending)}"] if pending else []
+    if document.get("question") and document["state"] == "waiting":
+        steps.append(f'deputy work answer {document["question"]["item_id"]} "…"')
+    if "paused" in document["waiting_on"]:
+        steps.append(f"deputy run resume {document['item_id']}")
+    return steps
+
+
+def _left_alone(session: Session, who: Any, item_id: str) -> int:
+    session.keep_going()
+    document = session.desk.item(who, item_id)
+    if session.output.as_json:
+        session.output.document(document)
+    else:
+        from rich.text import Text
+
+        session.output.draw(Text.assemble((item_id, "bold"), (f"  {document['why_here']}", "dim")))
+        session.output.draw(Text(f"  deputy run watch {item_id}", style="dim"))
+    return Exit.OK

@@ -1,0 +1,80 @@
+"""What the commands of one call share: settings, the front desk, output. Each part is made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import UsageError
+from orchestrator.surfaces.cli.output import Output
+
+if TYPE_CHECKING:
+    from datetime import datetime, time
+
+    from orchestrator.deputy import Deputy
+    from orchestrator.domain.principal import Principal
+    from orchestrator.settings import Settings
+
+
+class Session:
+    """One call of `deputy`. `flags` override every other source of settings."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self.flags = dict(flags)
+        self.output = Output(as_json=False)
+        self._worker: int | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        from orchestrator.settings import Settings
+
+        return Settings.load(warn=lambda text: self.output.note(f"warning: {text}"), **self.flags)
+
+    @cached_property
+    def desk(self) -> Deputy:
+        if self.settings.url is not None:
+            raise UsageError(
+                f"a server is set ({self.settings.origin('url')}), but this version speaks to the store only",
+                fix="unset DEPUTY_URL",
+            )
+        from orchestrator import app
+
+        return app.desk(self.settings)
+
+    def who(self, name: str | None = None) -> Principal:
+        from orchestrator.surfaces import identity
+
+        return identity.at_the_terminal(self.desk, name)
+
+    def zone(self, who: Principal) -> str:
+        from orchestrator.surfaces import identity
+
+        return identity.zone_of(self.desk, who)
+
+    def moment(self, text: str | None, who: Principal, *, day_means: time | None = None) -> datetime | None:
+        """A time as the speaker typed it; None stays None."""
+        if text is None:
+            return None
+        from orchestrator import clock
+        from orchestrator.surfaces.cli import times
+
+        return times.parse(text, now=clock.now(), zone=self.zone(who), day_means=day_means or times.EVENING)
+
+    def keep_going(self) -> None:
+        """Starts a worker host where there is work and nobody holds the host lock; cheap, so followers call it at each poll."""
+        if self._worker is not None and _lives(self._worker):
+            return
+        from orchestrator import app
+
+        self._worker = app.ensure_worker(self.settings)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process we started still runs; reaps it when it has ended."""
+    try:
+        done, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return done == 0
