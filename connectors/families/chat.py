@@ -7,6 +7,8 @@ from typing import Any
 from connectors.families import schema as s
 from connectors.spec import EffectClass
 
+# Who alone can read it; null: every colleague (a public channel).
+READERS = s.nullable(s.list_of(s.ADDRESS))
 CHANNEL = s.record(
     {
         "channel": s.STRING,
@@ -15,6 +17,7 @@ CHANNEL = s.record(
         "private": s.BOOLEAN,
         "members": s.list_of(s.ADDRESS),
         "member": s.BOOLEAN,
+        "readers": READERS,
     }
 )
 CHAT_MESSAGE = s.record(
@@ -30,6 +33,7 @@ CHAT_MESSAGE = s.record(
         "reply_count": s.INTEGER,
         "reactions": s.list_of(s.record({"name": s.STRING, "by": s.list_of(s.ADDRESS)})),
         "edited": s.BOOLEAN,
+        "readers": READERS,
     }
 )
 USER = s.record({"address": s.ADDRESS, "name": s.STRING, "handle": s.STRING})
@@ -49,7 +53,7 @@ MESSAGE_OUTPUT: dict[str, Any] = {
         "edited": "attested",
     },
     "author": "author",
-    "readers": {"members_of": "channel"},
+    "readers": ["readers"],
 }
 CHANNEL_OUTPUT: dict[str, Any] = {
     "fields": {
@@ -60,7 +64,7 @@ CHANNEL_OUTPUT: dict[str, Any] = {
         "members": "attested",
         "member": "attested",
     },
-    "readers": "members",
+    "readers": ["readers"],
 }
 MESSAGE_ARG = {"role": "what", "type": "id(chat_messages)"}
 WHERE = {"role": "where", "type": "id(channels)"}

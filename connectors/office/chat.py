@@ -13,7 +13,7 @@ from connectors.office.wire import Args
 
 _MESSAGE = (
     "select m.seq, m.message_id, m.channel_id, m.author, m.text, m.sent_at, m.thread_id, m.edited, c.name as channel_name,"
-    " c.direct, p.name as author_name,"
+    " c.direct, c.private, p.name as author_name,"
     " (select count(*) from messages r where r.thread_id = m.message_id and r.deleted = 0) as reply_count"
     " from messages m join channels c on c.channel_id = m.channel_id left join people p on p.address = m.author"
 )
@@ -141,6 +141,7 @@ def show_channel(ctx: Context, row: sqlite3.Row) -> dict[str, Any]:
         "private": bool(row["private"]),
         "members": people,
         "member": ctx.me in people,
+        "readers": people if row["private"] else None,
     }
 
 
@@ -162,6 +163,7 @@ def show(c: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         "reply_count": row["reply_count"],
         "reactions": [{"name": name, "by": by} for name, by in reactions.items()],
         "edited": bool(row["edited"]),
+        "readers": members(c, row["channel_id"]) if row["private"] else None,
     }
 
 

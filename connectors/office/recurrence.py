@@ -45,4 +45,5 @@ def _expand(rule: str, start: int, zone: str, horizon: int) -> tuple[int, ...]:
     first = datetime.fromtimestamp(start, tz)
     last = datetime.fromtimestamp(horizon, tz)
     dates = rrulestr(rule, dtstart=first).between(first - timedelta(seconds=1), last, inc=True)
-    return tuple(int(one.timestamp()) for one in dates)
+    # The start is an instance even where the rule alone would not make it one, as calendar programs have it.
+    return tuple(sorted({start, *(int(one.timestamp()) for one in dates)}))

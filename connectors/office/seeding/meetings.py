@@ -90,6 +90,12 @@ def _first(world: World, weekday: int) -> date:
     return day + timedelta(days=(weekday - day.weekday()) % 7)
 
 
+def _first_thursday(world: World) -> date:
+    """The first one of a month, at or after the first day."""
+    day = _first(world, 3)
+    return day + timedelta(weeks=next(week for week in range(6) if (day + timedelta(weeks=week)).day <= 7))
+
+
 def _all_hands(world: World, ctx: Context, diary: Diary) -> None:
     host = max(world.staff[2:8], key=lambda one: one.zone.startswith("Europe"))
     _series(
@@ -99,7 +105,7 @@ def _all_hands(world: World, ctx: Context, diary: Diary) -> None:
         organizer=host,
         attendees=[one for one in world.staff if one is not host],
         title="All-hands",
-        first=_first(world, 3),
+        first=_first_thursday(world),
         at="15:00",
         minutes=60,
         rule="FREQ=MONTHLY;BYDAY=1TH",

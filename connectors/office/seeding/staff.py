@@ -126,13 +126,15 @@ def _draw_names(dice: random.Random, count: int, seed: int) -> list[str]:
     lasts = list(names.LAST)
     dice.shuffle(firsts)
     dice.shuffle(lasts)
-    drawn = [f"{firsts[number % len(firsts)]} {lasts[number % len(lasts)]}" for number in range(count)]
+    # The step of 11 pairs them anew in each round through the first names, so that no full name repeats.
+    drawn = [
+        f"{firsts[number % len(firsts)]} {lasts[(number % len(firsts) + number // len(firsts) * 11) % len(lasts)]}"
+        for number in range(count)
+    ]
     if seed == 1:
         drawn[0], drawn[1] = "Alex Moreau", "Dana Ruiz"
-    for number in range(19, count, 20):
+    for number in range(19, min(count, len(firsts)), 20):
         drawn[number] = f"{drawn[number - 9].split()[0]} {drawn[number].split()[1]}"
-    for number in range(len(firsts), count):  # beyond the lists: another pairing, so that no full name repeats
-        drawn[number] = f"{firsts[number % len(firsts)]} {lasts[(number + number // len(firsts)) % len(lasts)]}"
     return drawn
 
 
