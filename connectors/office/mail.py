@@ -18,10 +18,13 @@ _COPY = (
     " m.cc_list, m.subject, m.body, m.sent_at, m.in_reply_to, m.kind, m.draft, m.attached"
     " from mailbox b join mails m on m.seq = b.seq"
 )
-# INVARIANT: drafts and the trash never count as the newest word of a thread.
+# INVARIANT: drafts, the trash and what a machine wrote never count as the newest word of a thread.
+_SPOKEN = (
+    "l.folder not in ('draft', 'trash') and exists (select 1 from mails s where s.seq = l.seq and s.kind = 'personal')"
+)
 _IS_NEWEST = (
     "not exists (select 1 from mailbox l where l.address = b.address and l.thread_id = b.thread_id"
-    " and (l.sent_at, l.seq) > (b.sent_at, b.seq) and l.folder not in ('draft', 'trash'))"
+    f" and (l.sent_at, l.seq) > (b.sent_at, b.seq) and {_SPOKEN})"
 )
 
 
@@ -150,10 +153,10 @@ def own_copy(ctx: Context, message_id: str) -> sqlite3.Row:
 
 
 def newest_in_thread(ctx: Context, thread_id: str) -> str | None:
-    """The id of the newest message of a thread, drafts and trash aside."""
+    """The id of the newest message somebody wrote in a thread; drafts, trash and automatic mail aside."""
     row = ctx.c.execute(
-        "select copy_id from mailbox where address = ? and thread_id = ? and folder not in ('draft', 'trash')"
-        " order by sent_at desc, seq desc, copy_id limit 1",
+        f"select l.copy_id from mailbox l where l.address = ? and l.thread_id = ? and {_SPOKEN}"
+        " order by l.sent_at desc, l.seq desc, l.copy_id limit 1",
         (ctx.me, thread_id),
     ).fetchone()
     return None if row is None else str(row["copy_id"])

@@ -53,6 +53,18 @@ class Office:
         """Shifts the office's clock in every process; None returns to real time."""
         self.clock.set_now(now)
 
+    def reset(self, *, seed: int | None = None, now: datetime | None = None) -> None:
+        """Builds the world afresh, of the same size; by default of the same seed, and on real time."""
+        from connectors.office.seeding import seed as build  # here: the builder needs the office
+
+        build(
+            self.path,
+            seed=int(self._meta("seed") or 1) if seed is None else seed,
+            now=now,
+            people=int(self._meta("people") or 40),
+            weeks=int(self._meta("weeks") or 26),
+        ).close()
+
     @property
     def is_seeded(self) -> bool:
         return self._meta("seed") is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import InvalidCall, NotFound, ReconsentNeeded
+from connectors.errors import InvalidCall, NotFound, ReconsentNeeded, Unreachable
 from connectors.office import Office, OfficeClock, OfficeConnector, seed
 from connectors.spec import Account
 
@@ -122,6 +122,52 @@ def test_what_is_added_is_seen_through_the_tools(office: Office, do: Do) -> None
     assert do("calendar.get_event", event_id=event)["attendees"][0]["address"] == office.owner()
     assert do("chat.history", channel="general", limit=1)["messages"][0]["author"] == ines
     assert [one["address"] for one in office.diff()["people"]] == [ines]
+
+
+def test_a_reset_takes_everything_back(office: Office, do: Do) -> None:
+    """After a reset, of the same size and seed, nothing is left of what was done; a given now is the office's time."""
+    people = [one["address"] for one in office.people()]
+    do("mail.send", "k1", to=["x@far.example"], subject="Gone", body="Text.")
+    office.faults.add(tool="*", kind="unreachable")
+
+    office.reset(now=NOW + timedelta(days=30))
+
+    assert [one["address"] for one in office.people()] == people
+    assert all(found == [] for found in office.diff().values())
+    assert office.effects() == []
+    assert office.faults.ordered() == []
+    assert abs(office.now() - NOW - timedelta(days=30)) < timedelta(seconds=30)
+    office.reset(seed=2)
+    assert [one["address"] for one in office.people()] != people
+
+
+@pytest.mark.parametrize("content", [b"This is no database, but long enough to be looked at as one." * 20, None])
+def test_a_file_that_is_no_office_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """A file of another kind, or a folder, is Unreachable with the file's name; it is left as it was."""
+    path = tmp_path / "office.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(Unreachable, match="office.db"):
+        Office(path)
+
+    assert path.is_dir() if content is None else path.read_bytes() == content
+
+
+def test_an_automatic_answer_is_no_answer(office: Office, do: Do) -> None:
+    """A mail that only a machine answered still awaits a reply, and an approved reply to it stays approved."""
+    dana = _dana(office)
+    span = {"start": NOW.isoformat(), "end": (NOW + timedelta(days=2)).isoformat()}
+    do("mail.set_auto_reply", "k1", as_=dana, subject="Away", body="Back soon.", audience="everyone", **span)
+
+    sent = do("mail.send", "k2", to=[dana], subject="zq", body="Text.")
+
+    assert len(do("mail.get_thread", thread_id=sent["thread_id"])["messages"]) == 2
+    assert [one["message_id"] for one in do("mail.search", subject="zq", awaiting_reply=True)["messages"]] == [
+        sent["message_id"]
+    ]
 
 
 def test_a_sender_does_not_become_a_person(office: Office, do: Do) -> None:
