@@ -19,7 +19,7 @@ SLOT_PREFERENCES = ("earliest", "latest", "avoid_days", "buffer_minutes", "lunch
 def base_context(
     me: Person, people: Sequence[Person], preferences: Mapping[str, Any], zone: str, now: str
 ) -> dict[str, Any]:
-    """me, people, preferences, zone, now (ISO, UTC), today (date in the requester's zone), and two functions:
+    """me, directory, preferences, zone, now (ISO, UTC), today (date in the requester's zone), and two functions:
     `person_of(address)`; `slot_preferences(window)`, the requester's preferences narrowed by a window's own hours and days.
     """
     today = datetime.fromisoformat(now).astimezone(ZoneInfo(zone)).date().isoformat()
@@ -38,7 +38,7 @@ def base_context(
 
     return {
         "me": person_view(me),
-        "people": [person_view(person) for person in people],
+        "directory": [person_view(person) for person in people],
         "preferences": dict(preferences),
         "zone": zone,
         "now": now,
@@ -49,7 +49,7 @@ def base_context(
 
 
 CONTEXT_NAMES = frozenset(
-    {"me", "people", "preferences", "zone", "now", "today", "person_of", "slot_preferences", "errors"}
+    {"me", "directory", "preferences", "zone", "now", "today", "person_of", "slot_preferences", "errors"}
 )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
 RESERVED = frozenset(
-    {"me", "now", "today", "zone", "people", "preferences", "errors", "row", "person_of", "slot_preferences"}
+    {"me", "now", "today", "zone", "directory", "preferences", "errors", "row", "person_of", "slot_preferences"}
 )
 
 
@@ -154,6 +154,7 @@ class Workflow(_Part):
     near_misses: tuple[str, ...] = ()
     grant: tuple[GrantEntry, ...] = ()
     slots: dict[str, Slot] = {}
+    one_of: Words = ()  # of these optional slots at least one must be filled; the first is asked for
     steps: tuple[Step, ...] = Field(min_length=1)
     text: str
     output: dict[str, Any] = {}
@@ -176,6 +177,9 @@ class Workflow(_Part):
             if name in seen:
                 raise ValueError(f"{name!r} is used twice: slots and steps need different names")
             seen.add(name)
+        for name in self.one_of:
+            if name not in self.slots:
+                raise ValueError(f"one_of names {name!r}, which is no slot of this workflow")
         for step in self.steps:
             for other in step.after:
                 if other not in seen or other in self.slots:

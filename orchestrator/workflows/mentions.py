@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.domain.person import Person
 from orchestrator.workflows import moments
+from orchestrator.workflows.lexicon import words
 from orchestrator.workflows.moments import Moment
 
 
@@ -47,147 +48,39 @@ class Mention:
 
 
 # First names that are also ordinary words: taken for a name only when capitalised inside a sentence, or with a family name.
-ORDINARY = frozenset(
-    [
-        "will",
-        "mark",
-        "may",
-        "art",
-        "bill",
-        "rose",
-        "grace",
-        "faith",
-        "hope",
-        "joy",
-        "pat",
-        "rob",
-        "sue",
-        "dean",
-        "grant",
-        "frank",
-        "chase",
-        "drew",
-        "jack",
-        "max",
-        "miles",
-        "page",
-        "ray",
-        "rich",
-        "sky",
-        "summer",
-        "april",
-        "june",
-        "august",
-        "dawn",
-        "eve",
-        "ivy",
-        "lily",
-        "olive",
-        "pearl",
-        "penny",
-        "poppy",
-        "robin",
-        "ruby",
-        "sandy",
-        "violet",
-        "an",
-        "my",
-        "so",
-        "day",
-        "long",
-        "young",
-        "king",
-        "best",
-        "brown",
-        "white",
-        "black",
-        "green",
-        "small",
-        "short",
-        "strong",
-        "wise",
-        "case",
-        "park",
-        "field",
-        "cook",
-        "baker",
-        "gray",
-        "grey",
-        "bell",
-        "lane",
-        "love",
-        "price",
-        "little",
-    ]
+ORDINARY = words(
+    """
+    will mark may art bill rose grace faith hope joy pat rob sue dean grant frank chase drew jack max miles page
+    ray rich sky summer april june august dawn eve ivy lily olive pearl penny poppy robin ruby sandy violet an
+    my so day long young king best brown white black green small short strong wise case park field cook baker
+    gray grey bell lane love price little
+    """
 )
-PREPOSITIONS = frozenset(
-    [
-        "with",
-        "from",
-        "to",
-        "for",
-        "by",
-        "of",
-        "about",
-        "on",
-        "in",
-        "at",
-        "since",
-        "until",
-        "till",
-        "before",
-        "after",
-        "between",
-        "into",
-        "onto",
-        "as",
-        "under",
-        "re",
-        "regarding",
-        "through",
-        "via",
-        "over",
-        "past",
-    ]
+PREPOSITIONS = words(
+    """
+    with from to for by of about on in at since until till before after between into onto as under re regarding
+    through via over past w
+    """
 )
-_DETERMINERS = frozenset(["the", "a", "an", "my", "our", "this", "that", "any", "some", "both", "all", "only"])
+_DETERMINERS = words(
+    """
+    the a an my our this that any some both all only
+    """
+)
 _QUOTES = re.compile(
     r"\"([^\"]{1,200})\"|“([^”]{1,200})”|„([^“”]{1,200})[“”]|«([^»]{1,200})»|(?<!\w)'([^']{2,200})'(?!\w)|(?<!\w)‘([^’]{2,200})’(?!\w)"
 )
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _HASH = re.compile(r"(?<![\w#])#([a-z0-9][a-z0-9_-]*)", re.IGNORECASE)
 _NAMED_CHANNEL = re.compile(
-    r"(?:the |our )?([a-z0-9][a-z0-9_-]*) (?:chat |slack )?channel(?![\w-])|(?<!\w)channel ([a-z0-9][a-z0-9_-]*)",
+    r"(?<![\w'])(?:the |our )?([a-z0-9][a-z0-9_-]*) (?:chat |slack )?channel(?![\w-])|(?<!\w)channel ([a-z0-9][a-z0-9_-]*)",
     re.IGNORECASE,
 )
-_NO_CHANNEL = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "our",
-        "my",
-        "your",
-        "right",
-        "same",
-        "team",
-        "chat",
-        "slack",
-        "which",
-        "what",
-        "any",
-        "every",
-        "each",
-        "public",
-        "private",
-        "in",
-        "on",
-        "to",
-        "from",
-        "of",
-    ]
+_NO_CHANNEL = words(
+    """
+    the a an this that our my your right same team chat slack which what any every each public private in on to
+    from of and is with for
+    """
 )
 _WORD = re.compile(r"[^\W\d_](?:[\w]|[-.'’](?=\w))*", re.UNICODE)
 _NUMBER = re.compile(r"(?<![\w.,:/#-])(\d{1,4})(?![\w:/]|[.,-]\d)")
@@ -262,7 +155,7 @@ class _Finder:
 
     def cue(self, start: int) -> str:
         before = re.findall(r"[\w']+|[^\w\s]", plain(self.text[:start]))
-        while before and before[-1] in _DETERMINERS:
+        while before and (before[-1] in _DETERMINERS or before[-1] == "/"):
             before.pop()
         return before[-1] if before and before[-1] in PREPOSITIONS else ""
 

@@ -442,8 +442,8 @@ class _Finder:
             clock = clock_of(match["a"])
             if clock:
                 self.take(match, moment=Moment(grain="clock", earliest=clock))
-        for match in self.each(r"(?:in |during |at )?(?:the |this )?(?P<part>morning|afternoon|evening|lunchtime)s?"):
-            if match.group().endswith("s"):
+        for match in self.each(r"(?:in |during |at )?(?:the |this )?(?P<part>morning|afternoon|evening|lunchtime)s?(?! (?:brief|summary|digest|overview|update|report|rundown|round))"):
+            if match.group().endswith("s") or self.text[: match.start()].endswith("good "):
                 continue
             low, high = _PARTS[match["part"]]
             this = "this " in match.group()
@@ -511,14 +511,14 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
         or second.grain not in (*dated, "instant")
     ):
         return None
-    start, end, from_, to = first.start, second.end, second.start, first.end
-    if start is None or end is None or from_ is None or to is None:
+    begin, stop, last = first.start, second.start, second.end
+    if begin is None or stop is None or last is None:
         return None
-    if from_ < start and start - from_ <= timedelta(days=7):
-        from_, end = from_ + timedelta(days=7), end + timedelta(days=7)
-        second = replace(second, start=from_, end=end)
-    if start <= from_:
-        return Moment(grain="range", start=start, end=end, parts=(first, second))
+    if stop < begin and begin - stop <= timedelta(days=7):
+        stop, last = stop + timedelta(days=7), last + timedelta(days=7)
+        second = replace(second, start=stop, end=last)
+    if begin <= stop:
+        return Moment(grain="range", start=begin, end=last, parts=(first, second))
     return None
 
 

@@ -125,6 +125,8 @@ def _build(node: yaml.Node, path: PathKey, lines: dict[PathKey, int], problems: 
         return [_build(child, (*path, index), lines, problems, file) for index, child in enumerate(node.value)]
     if node.tag in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:str"):
         return node.value
+    if node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
+        return node.value  # YAML 1.1 reads on, off, yes and no as truth values; here they are words
     return _scalars.construct_object(node)
 
 

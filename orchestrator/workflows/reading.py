@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cache
 
 from orchestrator.workflows import lexicon
+from orchestrator.workflows.lexicon import words
 from orchestrator.workflows.mentions import Kind, Mention, plain
 
 
@@ -55,44 +56,26 @@ class Reading:
         return next((token for token in self.tokens if token.sort is Sort.ACTION), None)
 
 
-_WORD = re.compile(r"[^\W_](?:[\w]|[-'](?=\w))*|[.,;:!?()\n]")
+_WORD = re.compile(r"w/|[^\W_](?:[\w]|[-'](?=\w))*|[.,;:!?()\n]")
 # What may stand right before a verb.
-_BEFORE_VERB = frozenset(
-    [
-        "and",
-        "to",
-        "please",
-        "pls",
-        "plz",
-        "kindly",
-        "you",
-        "we",
-        "i",
-        "let's",
-        "lets",
-        "us",
-        "just",
-        "quickly",
-        "then",
-        "'d",
-        "would",
-        "could",
-        "can",
-        "will",
-        "i'd",
-        "you'd",
-        "shall",
-        "gently",
-        "politely",
-        "kindly",
-        "now",
-        "so",
-        "also",
-        "me",
-    ]
+_BEFORE_VERB = words(
+    """
+    and to please pls plz kindly you we i let's lets us just quickly then 'd would could can will i'd you'd
+    shall gently politely kindly now so also me
+    """
 )
-_PARTICLES = frozenset(["off", "forward", "back", "up", "along"])
-_WANTS = frozenset(["need", "want", "like", "love", "wish"])
+# Verbs that are nouns before a preposition: "call with Dana", "mail from Dana".
+_NOUNS_TOO = frozenset("call chat sync mail email e-mail message note brief ring invite reminder meeting follow-up report".split())
+_PARTICLES = words(
+    """
+    off forward back up along
+    """
+)
+_WANTS = words(
+    """
+    need want like love wish
+    """
+)
 Index = dict[str, frozenset[str]]
 
 
@@ -178,6 +161,8 @@ def _at(
         if length > 1 and ("\0" in phrase or "\1" in phrase or re.search(r"[^\w\s'-]", phrase)):
             continue
         for kind in order:
+            if kind == "action" and phrase in _NOUNS_TOO and re.match(r"\s*(?:(?:with|from|about|of|for|between|on|by|re)(?!\w)|[.,?!]|$)", left[last:]):
+                continue
             senses = _index(kind).get(" ".join(phrase.split()))
             if not senses:
                 continue

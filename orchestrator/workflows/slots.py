@@ -83,7 +83,10 @@ class _Filler:
             elif slot.type is SlotType.MINUTES:
                 self.counted(name, Kind.MINUTES)
             elif slot.type is SlotType.NUMBER:
-                self.counted(name, Kind.NUMBER if "days" not in name else Kind.DAYS)
+                if "days" in name:
+                    self.days(name)
+                else:
+                    self.counted(name, Kind.NUMBER)
         for name, slot in sorted(slots.items(), key=lambda pair: not pair[1].cues):
             if slot.type is SlotType.PERSON:
                 self.person(name, slot)
@@ -98,6 +101,8 @@ class _Filler:
         for name, slot in slots.items():
             if name not in self.out.values:
                 self.default(name, slot)
+        if self.workflow.one_of and not any(name in self.out.values for name in self.workflow.one_of):
+            self.out.missing.append(self.workflow.one_of[0])
         return self.out
 
     # --- helpers ------------------------------------------------------------------------------------------------------
@@ -129,6 +134,29 @@ class _Filler:
         found = self.tokens(kind)
         if len(found) == 1:
             self.put(name, found[0][2].number, found[0][0])
+
+    def days(self, name: str) -> None:
+        """A number of days: "3 days", "within a week", "since Monday", "3 days ago"."""
+        found = self.tokens(Kind.DAYS, Kind.MOMENT)
+        if len(found) != 1:
+            return
+        place, _, mention = found[0]
+        if mention.kind is Kind.DAYS:
+            self.put(name, mention.number, place)
+            return
+        moment, today = mention.moment, self.speaker.local_now.date()
+        if moment is None or moment.start is None or moment.end is None or mention.cue == "from":
+            return
+        if moment.is_past or mention.cue == "since":
+            day = moment.start.date()
+            while day > today:
+                day -= timedelta(days=7)
+            if moment.grain == "day" or mention.cue in ("since", "in", "within", "over"):
+                self.put(name, max(1, (today - day).days), place)
+        elif moment.grain == "day" and plain(mention.text).startswith("in "):
+            self.put(name, (moment.start.date() - today).days, place)
+        elif moment.grain == "range" and plain(mention.text).startswith("within "):
+            self.put(name, (moment.end.date() - today).days - 1 or 1, place)
 
     # --- people -------------------------------------------------------------------------------------------------------
 

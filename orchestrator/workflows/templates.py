@@ -174,6 +174,47 @@ def similar(words: Any, text: Any) -> bool:
     return stems(words) <= stems(text)
 
 
+def on_clock(value: Any, clock: str, zone: str = "UTC") -> str:
+    """The instant of "HH:MM" on that day in `zone`. Takes a date or an instant."""
+    start = parse_time(day_start(value, zone)).astimezone(ZoneInfo(zone))
+    hour, minute = (int(part) for part in clock.split(":"))
+    return iso(start.replace(hour=hour, minute=minute))
+
+
+def minutes_of(record: Mapping[str, Any]) -> int:
+    """The length of a record with start and end, in minutes."""
+    return int((parse_time(record["end"]) - parse_time(record["start"])).total_seconds() // 60)
+
+
+def fits(record: Mapping[str, Any], meant: Mapping[str, Any], zone: str = "UTC") -> bool:
+    """Whether a calendar event is what an event slot means: title words, person, instant, time of day, days."""
+    start = parse_time(record["start"])
+    local = start.astimezone(ZoneInfo(zone))
+    clock = f"{local:%H:%M}"
+    person = meant.get("person")
+    there = {attendee["address"] for attendee in record.get("attendees", ())} | {record.get("organizer")}
+    return (
+        (not meant.get("words") or similar(meant["words"], record.get("title")))
+        and (not person or person["address"] in there)
+        and (not meant.get("at") or start == parse_time(meant["at"]))
+        and (not meant.get("clock") or clock == meant["clock"])
+        and (not meant.get("start") or start >= parse_time(meant["start"]))
+        and (not meant.get("end") or start < parse_time(meant["end"]))
+        and (not meant.get("earliest") or clock >= meant["earliest"])
+        and (not meant.get("latest") or clock < meant["latest"])
+    )
+
+
+def one_a_day(rows: Sequence[Mapping[str, Any]], count: int, zone: str = "UTC") -> list[Mapping[str, Any]]:
+    """At most `count` rows with a start: the first of each day, filled up with the next ones where there are fewer days."""
+    firsts: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        firsts.setdefault(day_text(row["start"], zone), row)
+    chosen = list(firsts.values())[:count]
+    chosen += [row for row in rows if row not in chosen][: count - len(chosen)]
+    return sorted(chosen, key=lambda row: parse_time(row["start"]))
+
+
 @cache
 def environment() -> ImmutableSandboxedEnvironment:
     """The one Jinja environment: sandboxed, immutable values, strict about unknown names."""
@@ -198,6 +239,10 @@ def environment() -> ImmutableSandboxedEnvironment:
         "groups": groups,
         "subject": subject_text,
         "holds_any": holds_any,
+        "on_clock": on_clock,
+        "minutes_of": minutes_of,
+        "fits": fits,
+        "one_a_day": one_a_day,
         "within": lambda words, text: similar(words, text),
     }
     env.filters.update(filters)

@@ -109,14 +109,11 @@ def in_context(slot: SlotValue | None, people: Sequence[Person]) -> Any:
     if slot.type is SlotType.EVENT and isinstance(slot.value, dict):
         address = slot.value.get("person")
         return {
-            "words": None,
-            "start": None,
-            "end": None,
-            "at": None,
+            **dict.fromkeys(("words", "at", "clock", "start", "end", "earliest", "latest")),
             **slot.value,
             "person": person_or_address(str(address), people) if address else None,
             "text": slot.text,
         }
     if slot.type in (SlotType.DATE_RANGE, SlotType.WHEN) and isinstance(slot.value, dict):
-        return {"earliest": None, "latest": None, "avoid_days": [], **slot.value, "text": slot.text}
+        return {**dict.fromkeys(("start", "end", "earliest", "latest")), "avoid_days": [], **slot.value, "text": slot.text}
     return slot.value

@@ -288,7 +288,7 @@ def test_pages_are_read_to_the_end_and_joined() -> None:
 
 def test_only_one_of_several_is_a_question_never_the_first() -> None:
     """`take: only` over two records asks with a choice for each, and goes on with the one that is named."""
-    events: list[Json] = [{"id": "evt_1", "title": "Budget A"}, {"id": "evt_2", "title": "Budget B"}]
+    events: list[dict[str, Json]] = [{"id": "evt_1", "title": "Budget A"}, {"id": "evt_2", "title": "Budget B"}]
     steps = (
         "  - id: event\n    call: mail.search\n    args: {}\n"
         "    select: {from: messages, take: only, ask: Which meeting?, label: '{{ row.title }}'}\n"

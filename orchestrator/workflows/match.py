@@ -1,0 +1,354 @@
+"""Which workflow a request means, or none. Zero model calls, no I/O after loading.
+
+A workflow runs only when all of this holds: its score and its lead over the next are high enough, every slot is filled (or asked
+for) with its source, its kind of action comes first, and no word of the request is left that its examples, its slots or plain
+politeness do not explain. Anything else is an abstention that says why. A match lowers no gate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.domain.person import Person
+from orchestrator.workflows import parse
+from orchestrator.workflows.definition import SlotType, Workflow
+from orchestrator.workflows.mentions import Kind, Names, find
+from orchestrator.workflows.rank import Evidence, Index, confidence, features
+from orchestrator.workflows.reading import Reading, Sort, Token, read
+from orchestrator.workflows.slots import Filling, Speaker, fill
+from orchestrator.workflows.values import SlotValue
+
+THRESHOLD = 0.5
+MARGIN = 0.15
+TIER = "lexical"
+
+_MARKUP = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
+_SAMPLE_NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)  # a Wednesday
+_SAMPLE_NAMES = ("Dana Ruiz", "Omar Haddad", "Li Wei", "Priya Nair")
+_SAMPLE_PEOPLE = tuple(
+    Person(address=f"{name.split()[0].lower()}@sample.example", name=name, team="Marketing", inside=True) for name in _SAMPLE_NAMES
+)
+_SAMPLE_ME = Person(address="me@sample.example", name="Sam Sample", inside=True)
+_SAMPLES = {
+    SlotType.PEOPLE: "Dana and Omar",
+    SlotType.MINUTES: "30 minutes",
+    SlotType.NUMBER: "3 days",
+    SlotType.DATE: "Monday",
+    SlotType.DATE_RANGE: "next week",
+    SlotType.WHEN: "Thursday at 10:00",
+    SlotType.EVENT: "my budget meeting with Priya",
+    SlotType.CHANNEL: "#finance",
+    SlotType.TEXT: "pricing",
+}
+
+
+def spoken(example: str, workflow: Workflow) -> str:
+    """An example as somebody would say it: {slot=words} becomes the words, {slot} a sample of its type."""
+    names = iter(_SAMPLE_NAMES)
+
+    def words(match: re.Match[str]) -> str:
+        if match[2] is not None:
+            return match[2]
+        slot = workflow.slots.get(match[1])
+        if slot is None or slot.type is SlotType.PERSON:
+            return next(names, "Priya Nair").split()[0]
+        if slot.type is SlotType.NUMBER and "days" not in match[1]:
+            return "3"
+        return _SAMPLES[slot.type]
+
+    return _MARKUP.sub(words, example)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Run this workflow with these slots. `missing` names slots that will be asked for before anything else happens."""
+
+    workflow: Workflow
+    slots: tuple[SlotValue, ...]
+    score: float
+    threshold: float
+    margin: float
+    runner_up: str | None
+    missing: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    tier: str = TIER
+
+    def as_json(self) -> dict[str, Any]:
+        """The item document's `match`."""
+        return _document(self.workflow.name, self.workflow.version, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoMatch:
+    """Do not run anything: the nearest workflow, how near, and one sentence for each reason against it."""
+
+    best: Workflow | None
+    score: float
+    threshold: float
+    margin: float
+    runner_up: str | None
+    missing: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    tier: str = TIER
+
+    @property
+    def sentence(self) -> str:
+        """All of it for a person."""
+        if self.best is None:
+            return "The library holds no workflow."
+        return f"No workflow fits surely. Nearest: {self.best.name} ({self.score:.2f}, needed {self.threshold:.2f}). " + " ".join(self.why)
+
+    def as_json(self) -> dict[str, Any]:
+        """The item document's `match`."""
+        best = self.best
+        return _document(best.name if best else None, best.version if best else None, self)
+
+
+def _document(name: str | None, version: str | None, found: Match | NoMatch) -> dict[str, Any]:
+    return {
+        "workflow": name,
+        "version": version,
+        "score": round(found.score, 3),
+        "threshold": found.threshold,
+        "margin": round(found.margin, 3),
+        "runner_up": found.runner_up,
+        "tier": found.tier,
+        "missing": list(found.missing),
+        "why": list(found.why),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a workflow's examples say about it. `cores`: for each example the meanings a request must have."""
+
+    workflow: Workflow
+    readings: tuple[Reading, ...]
+    vocabulary: frozenset[str]
+    cores: tuple[tuple[frozenset[str], ...], ...]
+    openings: frozenset[str]  # meanings of the first action of some example; "" for an example without one
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One workflow against one request."""
+
+    profile: Profile
+    filling: Filling
+    evidence: Evidence
+    reasons: tuple[str, ...]  # empty: structurally it fits
+
+    @property
+    def score(self) -> float:
+        return confidence(self.evidence)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Parsed workflows and what is precomputed from their examples. `faults`: files that could not be used."""
+
+    profiles: tuple[Profile, ...]
+    index: Index
+    faults: tuple[parse.BadWorkflow, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, dirs: Sequence[Path]) -> Library:
+        """Every *.yaml of these folders, by name; a later folder's file replaces an earlier one of the same name.
+
+        A file with faults is left out and reported in `faults`: one bad file must not stop the others.
+        """
+        workflows: dict[str, Workflow] = {}
+        faults: list[parse.BadWorkflow] = []
+        files: dict[str, Path] = {}
+        for folder in dirs:
+            for path in sorted(folder.glob("*.yaml")):
+                try:
+                    workflow = parse.load(path).workflow
+                except parse.BadWorkflow as error:
+                    faults.append(error)
+                    continue
+                workflows[workflow.name] = workflow
+                files[workflow.name] = path
+        library = cls.of(list(workflows.values()))
+        return cls(library.profiles, library.index, tuple(faults), files)
+
+    @classmethod
+    def of(cls, workflows: Sequence[Workflow]) -> Library:
+        profiles = tuple(profile(workflow) for workflow in workflows)
+        return cls(profiles, Index.of({known.workflow.name: known.readings for known in profiles}))
+
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        return tuple(known.workflow for known in self.profiles)
+
+    def get(self, name: str) -> Workflow | None:
+        return next((known.workflow for known in self.profiles if known.workflow.name == name), None)
+
+    def judge(self, text: str, speaker: Speaker, channels: Sequence[str] = ()) -> list[Judged]:
+        """Every workflow against the request, likeliest first."""
+        mentions = find(text, names=Names.of(speaker.people), now=speaker.now, zone=speaker.zone, channels=channels)
+        reading = read(text, mentions)
+        vector = self.index.vector(features(reading))
+        judged = [
+            _judge(known, reading, speaker, self.index.similarity(vector, known.workflow.name)) for known in self.profiles
+        ]
+        return sorted(judged, key=lambda one: (bool(one.reasons), -one.score))
+
+    def match(
+        self, text: str, *, people: Sequence[Person], now: datetime, zone: str, me: Person, channels: Sequence[str] = ()
+    ) -> Match | NoMatch:
+        """The workflow to run, or why none. Pure; `channels`: names the requester may see, so that they need no "#"."""
+        speaker = Speaker(people=people, now=now, zone=zone, me=me)
+        judged = self.judge(text, speaker, channels)
+        if not judged:
+            return NoMatch(best=None, score=0.0, threshold=THRESHOLD, margin=0.0, runner_up=None)
+        best = judged[0]
+        others = sorted(judged[1:], key=lambda one: -one.score)
+        rivals = [one for one in others if not one.reasons]
+        runner_up = rivals[0] if rivals else others[0] if others else None
+        name = runner_up.profile.workflow.name if runner_up else None
+        margin = best.score - (runner_up.score if runner_up else 0.0)
+        reasons = list(best.reasons)
+        if not reasons and best.score < THRESHOLD:
+            reasons.append("It is worded unlike the workflow's examples.")
+        if not reasons and rivals and margin < MARGIN:
+            reasons.append(f"{name} fits as well.")
+        workflow = best.profile.workflow
+        if reasons:
+            nearest = max(judged, key=lambda one: one.score) if best.reasons else best
+            return NoMatch(
+                best=nearest.profile.workflow,
+                score=nearest.score,
+                threshold=THRESHOLD,
+                margin=margin,
+                runner_up=name,
+                missing=tuple(nearest.filling.missing),
+                why=tuple(nearest.reasons or reasons),
+            )
+        order = list(workflow.slots)
+        slots = tuple(sorted(best.filling.values.values(), key=lambda slot: order.index(slot.name)))
+        return Match(
+            workflow=workflow,
+            slots=slots,
+            score=best.score,
+            threshold=THRESHOLD,
+            margin=margin,
+            runner_up=name,
+            missing=tuple(best.filling.missing),
+            why=(f"Worded like its examples ({best.evidence.similarity:.2f}); every word explained.",),
+        )
+
+
+# --- what the examples say --------------------------------------------------------------------------------------------------
+
+
+def profile(workflow: Workflow) -> Profile:
+    """Reads a workflow's examples as requests and collects what they make known."""
+    speaker = Speaker(people=_SAMPLE_PEOPLE, now=_SAMPLE_NOW, zone="UTC", me=_SAMPLE_ME)
+    names = Names.of(_SAMPLE_PEOPLE)
+    readings: list[Reading] = []
+    rest: list[list[Token]] = []  # of each example, what no slot explains
+    for example in workflow.examples:
+        text = spoken(example, workflow)
+        reading = read(text, find(text, names=names, now=_SAMPLE_NOW, zone="UTC"))
+        used = fill(workflow, reading, speaker).used
+        readings.append(reading)
+        rest.append([token for place, token in enumerate(reading.tokens) if place not in used])
+    clear = {sense for tokens in rest for token in tokens if len(token.senses) == 1 for sense in token.senses}
+    vocabulary: set[str] = set()
+    cores: list[tuple[frozenset[str], ...]] = []
+    openings: set[str] = set()
+    for reading, tokens in zip(readings, rest, strict=True):
+        core: dict[frozenset[str], None] = {}
+        for token in tokens:
+            meanings = _meanings(token, clear)
+            vocabulary |= meanings
+            if token.sort in (Sort.ACTION, Sort.THING, Sort.MARK, Sort.UNKNOWN):
+                core[frozenset(meaning.rstrip("+") for meaning in meanings)] = None
+        cores.append(tuple(core))
+        first = reading.first_action
+        openings |= _meanings(first, clear) if first else {""}
+    return Profile(
+        workflow=workflow,
+        readings=tuple(readings),
+        vocabulary=frozenset(vocabulary),
+        cores=tuple(cores),
+        openings=frozenset(openings),
+    )
+
+
+def _meanings(token: Token, clear: set[str]) -> frozenset[str]:
+    """A token's meanings; of several, those that the workflow's clear words share. Always with its own word ("=word")."""
+    if token.mention is not None:
+        return frozenset({f"#{token.mention.number}" if token.mention.kind is Kind.NUMBER else f"<{token.mention.kind.value}>"})
+    if token.sort in (Sort.FUNCTION, Sort.STOP):
+        return frozenset()
+    if token.sort is Sort.MARK:
+        return frozenset({f"={token.word}"})
+    shared = token.senses & clear if len(token.senses) > 1 else token.senses
+    return frozenset({f"={token.word}", *shared})
+
+
+# --- one workflow against one request -------------------------------------------------------------------------------------------
+
+
+def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float) -> Judged:
+    filling = fill(known.workflow, reading, speaker)
+    reasons: list[str] = []
+    content = 0
+    left: list[Token] = []
+    for place, token in enumerate(reading.tokens):
+        if token.sort in (Sort.FUNCTION, Sort.STOP):
+            continue
+        content += 1
+        if place not in filling.used and not _is_known(token, known):
+            left.append(token)
+    core = max((_share(core, reading, filling) for core in known.cores), default=0.0)
+    first = reading.first_action
+    opening = {""} if first is None else {f"={first.word}", *first.senses}
+    reasons += filling.problems
+    if left:
+        reasons.append(_left_over(left))
+    if core < 1.0:
+        reasons.append("It does not say all that this workflow's requests say.")
+    if not opening & known.openings and (first is None or reading.tokens.index(first) not in filling.used):
+        reasons.append(f"{first.text!r} is not what this workflow does." if first else "It does not say what to do.")
+    silent = [name for name in filling.missing if known.workflow.slots[name].ask is None]
+    if silent:
+        reasons.append(f"It does not say which {' and '.join(name.replace('_', ' ') for name in silent)}.")
+    explained = 1 - len(left) / content if content else 0.0
+    evidence = Evidence(similarity=similarity, explained=explained, core=core, refusals=len(reasons))
+    return Judged(known, filling, evidence, tuple(_sentences(reasons)))
+
+
+def _is_known(token: Token, known: Profile) -> bool:
+    if token.mention is not None:
+        return token.mention.kind is Kind.NUMBER and f"#{token.mention.number}" in known.vocabulary
+    if token.sort is Sort.MARK:
+        return f"={token.word}" in known.vocabulary
+    return f"={token.word}" in known.vocabulary or bool(token.senses & known.vocabulary)
+
+
+def _share(core: Sequence[frozenset[str]], reading: Reading, filling: Filling) -> float:
+    """How much of an example's core the request has, 0..1."""
+    if not core:
+        return 1.0
+    present: set[str] = set()
+    for token in reading.tokens:
+        present |= {f"={token.word}", *(sense.rstrip("+") for sense in token.senses)}
+    return sum(1 for meanings in core if meanings & present) / len(core)
+
+
+def _left_over(left: Sequence[Token]) -> str:
+    words = [repr(token.text) for token in left[:4]]
+    return f"{', '.join(words)} {'has' if len(words) == 1 else 'have'} no place in this workflow."
+
+
+def _sentences(reasons: Sequence[str]) -> list[str]:
+    return [reason if reason.endswith(".") else reason + "." for reason in reasons]
