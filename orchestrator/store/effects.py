@@ -191,7 +191,8 @@ def attempt(
         return Attempt(stopped="cancelled")
     if held.paused:
         return Attempt(stopped="paused")
-    if expect is not EffectState.ATTEMPTED:
+    again = expect in (EffectState.ATTEMPTED, EffectState.UNKNOWN)  # approval and quota were used by the first attempt
+    if not again:
         approved = _approved(tx, row) if row.decision == "ask" else None
         if approved is not None and approved.expires_at <= now:
             late = "the approval ran out before it could be used"
@@ -211,9 +212,7 @@ def attempt(
             wire_timeout_s=wire_timeout_s,
         )
     )
-    _audit(
-        tx, effect_of(row), "effect.attempted", now, {"epoch": lease.epoch, "again": expect is EffectState.ATTEMPTED}
-    )
+    _audit(tx, effect_of(row), "effect.attempted", now, {"epoch": lease.epoch, "again": again})
     return Attempt()
 
 

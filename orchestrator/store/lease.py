@@ -394,7 +394,7 @@ def own_running(tx: Tx, worker_id: str) -> dict[str, int]:
     stmt = sa.select(W.item_id, W.claim_epoch).where(
         W.tenant_id == tx.tenant_id, W.state == sa.literal_column("'running'"), W.worker_id == worker_id
     )
-    return dict(tx.c.execute(stmt).tuples().all())
+    return {row.item_id: row.claim_epoch for row in tx.c.execute(stmt)}
 
 
 def release_unheld(tx: Tx, worker_id: str, unheld: Mapping[str, int], now: datetime) -> int:

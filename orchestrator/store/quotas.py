@@ -16,7 +16,7 @@ Q = quotas.c
 def used(tx: Tx, root_id: str) -> dict[str, int]:
     """Name → how much the tree has used."""
     stmt = sa.select(Q.name, Q.used).where(Q.tenant_id == tx.tenant_id, Q.root_id == root_id)
-    return dict(tx.c.execute(stmt).tuples().all())
+    return {row.name: row.used for row in tx.c.execute(stmt)}
 
 
 def reserve(tx: Tx, root_id: str, wanted: Mapping[str, tuple[int, int]]) -> str | None:
@@ -29,7 +29,7 @@ def reserve(tx: Tx, root_id: str, wanted: Mapping[str, tuple[int, int]]) -> str 
         [{"tenant_id": tx.tenant_id, "root_id": root_id, "name": name, "used": 0} for name in names],
     )
     stmt = sa.select(Q.name, Q.used).where(Q.tenant_id == tx.tenant_id, Q.root_id == root_id, Q.name.in_(names))
-    so_far = dict(tx.c.execute(stmt.order_by(Q.name).with_for_update()).tuples().all())
+    so_far = {row.name: row.used for row in tx.c.execute(stmt.order_by(Q.name).with_for_update())}
     for name in names:
         amount, limit = wanted[name]
         if so_far[name] + amount > limit:

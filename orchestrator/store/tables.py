@@ -64,7 +64,7 @@ def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", sa.Text, primary_key=True)
 
 
-T, I, B = sa.Text, sa.Integer, sa.Boolean
+T, INT, B = sa.Text, sa.Integer, sa.Boolean
 
 worklist = sa.Table(
     "worklist",
@@ -73,26 +73,26 @@ worklist = sa.Table(
     _c("item_id", T, primary_key=True),
     _c("root_id", T, nullable=False),
     _c("parent_id", T),
-    _c("depth", I, nullable=False, server_default="0"),
+    _c("depth", INT, nullable=False, server_default="0"),
     _c("request", T, nullable=False),
     _c("requester", T, nullable=False),
     _c("origin", T, nullable=False),
     _c("state", T, nullable=False),
-    _c("priority", I, nullable=False),
+    _c("priority", INT, nullable=False),
     _c("due_at", UtcDateTime),
     _c("deadline_at", UtcDateTime, nullable=False),
     _c("snooze_until", UtcDateTime),
     _c("wake_at", UtcDateTime),
-    _c("blocked_by", I, nullable=False, server_default="0"),  # unfinished items it depends on; ready only at 0
+    _c("blocked_by", INT, nullable=False, server_default="0"),  # unfinished items it depends on; ready only at 0
     _c(
         "hold_until_s", sa.Float
     ),  # database clock: a lost worker's attempt may still arrive until then; not served before
-    _c("claim_epoch", I, nullable=False, server_default="0"),
-    _c("wake_seq", I, nullable=False, server_default="0"),
+    _c("claim_epoch", INT, nullable=False, server_default="0"),
+    _c("wake_seq", INT, nullable=False, server_default="0"),
     _c("worker_id", T),
-    _c("attempts", I, nullable=False, server_default="0"),
-    _c("generation", I, nullable=False, server_default="0"),
-    _c("run_count", I, nullable=False, server_default="0"),
+    _c("attempts", INT, nullable=False, server_default="0"),
+    _c("generation", INT, nullable=False, server_default="0"),
+    _c("run_count", INT, nullable=False, server_default="0"),
     _c("created_at", UtcDateTime, nullable=False),
     _c("started_at", UtcDateTime),
     _c("finished_at", UtcDateTime),
@@ -158,7 +158,7 @@ runs = sa.Table(
     _tenant(),
     _c("run_id", T, primary_key=True),
     _c("item_id", T, nullable=False),
-    _c("number", I, nullable=False),
+    _c("number", INT, nullable=False),
     _c("route", T),
     _c("workflow", T),
     _c("workflow_version", T),
@@ -175,8 +175,8 @@ step_log = sa.Table(
     metadata,
     _tenant(),
     _c("run_id", T, primary_key=True),
-    _c("seq", I, primary_key=True),
-    _c("epoch", I, nullable=False),
+    _c("seq", INT, primary_key=True),
+    _c("epoch", INT, nullable=False),
     _c(
         "kind", T, nullable=False
     ),  # match | slots | read | effect | decision | answer | nudge | replan | reply | result | note
@@ -210,7 +210,7 @@ messages = sa.Table(
     metadata,
     _tenant(),
     _c("item_id", T, primary_key=True),
-    _c("seq", I, primary_key=True),
+    _c("seq", INT, primary_key=True),
     _c("author", T, nullable=False),
     _c("origin", T, nullable=False),  # human | agent | …
     _c("kind", T, nullable=False),  # nudge
@@ -241,7 +241,7 @@ effects = sa.Table(
     _c("preview", T, nullable=False),
     _c("result", Json),
     _c("error", Json),
-    _c("epoch", I, nullable=False),
+    _c("epoch", INT, nullable=False),
     _c("attempted_at", UtcDateTime),
     _c("attempted_on_s", sa.Float),  # the same instant by the database's clock, which nobody shifts
     _c("wire_timeout_s", sa.Float),  # this long after `attempted_on_s` nothing of the attempt can arrive any more
@@ -262,7 +262,7 @@ approvals = sa.Table(
     _c("digest", T, nullable=False),
     _c("state", T, nullable=False),
     _c("eligible", Json, nullable=False),
-    _c("needed", I, nullable=False),
+    _c("needed", INT, nullable=False),
     _c("preconditions", Json, nullable=False),
     _c("card", Json, nullable=False),
     _c("created_at", UtcDateTime, nullable=False),
@@ -285,7 +285,7 @@ quotas = sa.Table(  # reserved in the `attempted` transaction, over the whole tr
     _tenant(),
     _c("root_id", T, primary_key=True),
     _c("name", T, primary_key=True),
-    _c("used", I, nullable=False),
+    _c("used", INT, nullable=False),
 )
 
 connections = sa.Table(
@@ -319,7 +319,7 @@ audit = sa.Table(
     "audit",
     metadata,
     _tenant(),
-    _c("seq", I, primary_key=True),
+    _c("seq", INT, primary_key=True),
     _c("at", T, nullable=False),
     _c("kind", T, nullable=False),
     _c("actor", T, nullable=False),
@@ -335,9 +335,9 @@ audit_heads = sa.Table(
     "audit_heads",
     metadata,
     _tenant(),
-    _c("seq", I, nullable=False),
+    _c("seq", INT, nullable=False),
     _c("hash", T, nullable=False),
-    _c("base_seq", I, nullable=False),  # everything up to here was deleted by order; 0: nothing was
+    _c("base_seq", INT, nullable=False),  # everything up to here was deleted by order; 0: nothing was
     _c("base_hash", T, nullable=False),
 )
 
@@ -345,14 +345,14 @@ outbox = sa.Table(  # news for surfaces: written in the transaction that made it
     "outbox",
     metadata,
     _c("tenant_id", T, nullable=False),
-    _c("outbox_id", sa.BigInteger().with_variant(I, "sqlite"), primary_key=True, autoincrement=True),
+    _c("outbox_id", sa.BigInteger().with_variant(INT, "sqlite"), primary_key=True, autoincrement=True),
     _c("item_id", T, nullable=False),
     _c("kind", T, nullable=False),  # item.settled | approval.asked | question.asked | …
     _c("address", Json),  # where to; null: only for followers
     _c("body", Json, nullable=False),
     _c("created_at", UtcDateTime, nullable=False),
     _c("delivered_at", UtcDateTime),
-    _c("attempts", I, nullable=False, server_default="0"),
+    _c("attempts", INT, nullable=False, server_default="0"),
     _c("next_at", UtcDateTime),
 )
 
@@ -378,12 +378,12 @@ workers = sa.Table(
     _c("worker_id", T, primary_key=True),
     _c("lock_key", sa.BigInteger, nullable=False),
     _c("host", T, nullable=False),
-    _c("pid", I, nullable=False),
+    _c("pid", INT, nullable=False),
     _c("started_at", sa.Float, nullable=False),  # database clock, seconds since the epoch
     _c("beat_at", sa.Float, nullable=False),
     _c("progress", Json),
 )
 
 schema_version = sa.Table(
-    "schema_version", metadata, _c("version", I, primary_key=True), _c("applied_at", T, nullable=False)
+    "schema_version", metadata, _c("version", INT, primary_key=True), _c("applied_at", T, nullable=False)
 )

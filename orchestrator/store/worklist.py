@@ -371,7 +371,9 @@ def _needs(tx: Tx, needs: Sequence[str]) -> tuple[int, str | None]:
     if not needs:
         return 0, None
     stmt = sa.select(W.item_id, W.state).where(W.tenant_id == tx.tenant_id, W.item_id.in_(sorted(set(needs))))
-    states = dict(tx.c.execute(stmt.order_by(W.depth, W.item_id).with_for_update(read=True)).tuples().all())
+    states = {
+        row.item_id: row.state for row in tx.c.execute(stmt.order_by(W.depth, W.item_id).with_for_update(read=True))
+    }
     for need in needs:
         if need not in states:
             raise NotFound(f"there is no item {need!r} to depend on", fix="`deputy work ls` lists them")
