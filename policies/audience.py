@@ -83,7 +83,12 @@ def weigh(
     read = [record for record in memory.records if record.texts and not record.own]
     leaving = _in_texts(read, texts) if by_template else (read if carries else [])
     leaving = [*leaving, *attached]
-    secrets = [record for record in leaving if record.secret]
+    audience = {normal(receiver) for receiver in others}
+    secrets = [
+        record
+        for record in leaving
+        if record.secret and not (audience and record.readers is not None and _lets(record.readers, audience, memory))
+    ]
     asked = bool(set(tokens(memory.own_text)) & _SECRET_WORDS)
     secret_fits = not secrets or (sink_is_meant and asked and all(memory.meant(record) for record in secrets))
     if (
@@ -92,7 +97,6 @@ def weigh(
         and not (asked and sink_is_meant)
     ):
         secret_fits = False
-    audience = {normal(receiver) for receiver in others}
     kept_from = [
         record
         for record in leaving

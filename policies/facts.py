@@ -49,7 +49,8 @@ def compute(
     kind = _kind(tool, after, others)
     clause, has_room = grant.covers(tool, after, now, used)
     url_level = min((entry.level.number for entry in urls), default=4)
-    granted = clause is not None or tool.effect == "fetch" and url_level == 4
+    asked_for_page = tool.effect == "fetch" and url_level == 4  # whoever writes an address asks for it to be visited
+    granted = clause is not None or asked_for_page
     sink_is_meant = lowest >= 3
     egress = audience.weigh(
         tool,
@@ -68,7 +69,7 @@ def compute(
         "suspended": suspended,
         "in_scope": grant.scope is None or tool.name in grant.scope,
         "granted": granted,
-        "within_quota": has_room or clause is None,
+        "within_quota": has_room or clause is None or asked_for_page,
         "level": lowest,
         "has_identity": bool(weighty),
         "anchored": any(_anchored(arg, after.get(arg.name), memory) for arg in tool.args.values()),

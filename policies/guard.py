@@ -26,7 +26,7 @@ from policies.labels import Memory, Saying
 from policies.manifest import Tool, derive, parse
 from policies.people import Directory, World
 from policies.records import Record
-from policies.words import normal, strings
+from policies.words import days, instant, normal, strings
 
 Origin = Literal["human", "agent", "schedule", "trigger"]
 ORIGINS: frozenset[str] = frozenset({"human", "agent", "schedule", "trigger"})
@@ -244,10 +244,16 @@ class Case:
                 level = self._memory.level(text).number
                 if arg.role == "query" and (level >= 3 or self._memory.comes_from_words(text)):
                     continue
+                if arg.role == "url" and level >= 1 and request.delegates(self._memory.own_text):
+                    continue  # a person let it be visited: the user sent us to a record, and the record on to its link
                 if level >= 3 or any(self._memory.meant(record) for record in self._memory.sightings(text)):
                     continue
                 return False
-        if not weighty:
+        if not weighty and tool.effect == "read":
+            times = [moment for arg in tool.args_of("time") if (moment := instant(args.get(arg.name))) is not None]
+            said = days(self._memory.own_text, self._memory.today)
+            if times and all(any(day.is_near(moment.date(), 1) for day in said) for moment in times):
+                return True
             flags = [arg.name for arg in tool.args_of("pick") if args.get(arg.name) is True]
             return any(self._memory.comes_from_words(flag.replace("_", " ")) for flag in flags)
         return True

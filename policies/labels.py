@@ -304,7 +304,8 @@ class Memory:
                         groups.setdefault(record.tool, {})[key] = at
             for members in groups.values():
                 best = self._extreme(list(members.values()), kind)
-                if best is not None and self.may_be_trusted(self.records[best]):
+                # Whoever writes last is the latest, so that a time needs an inside author; a size over all there are does not.
+                if best is not None and (kind[0] == "size" or self.may_be_trusted(self.records[best])):
                     meant.add(best)
         return meant
 

@@ -66,7 +66,7 @@ _verbs("delete trash erase discard purge", "delete")
 _verbs("remove drop", "remove", "delete", "update")
 _verbs("cancel", "delete", "update")
 _verbs("pay transfer wire refund purchase buy send-money settle", "pay")
-_verbs("visit browse read summarise summarize look check see review summary", "fetch")
+_verbs("visit browse read summarise summarize look check see review research", "fetch")
 
 # one name for what people call the same thing
 NOUNS: dict[str, str] = {}

@@ -114,7 +114,7 @@ def take_apart(
     records = []
     for entry in entries:
         record = _record(
-            tool, entry, parent, echoes, found=found, unique=found and len(entries) == 1, complete=complete
+            tool, args, entry, parent, echoes, found=found, unique=found and len(entries) == 1, complete=complete
         )
         records.append(_labelled(record, labels) if labels is not None else record)
     return records
@@ -122,6 +122,7 @@ def take_apart(
 
 def _record(
     tool: Tool,
+    args: Mapping[str, Any],
     entry: Any,
     parent: Mapping[str, Any],
     echoes: tuple[str, ...],
@@ -146,6 +147,9 @@ def _record(
         authors = [normal(text) for text in _addresses(entry.get(author_field))] if author_field else []
         author = authors[0] if authors else None
         named = [normal(text) for name in reader_fields if name in entry for text in _addresses(entry.get(name))]
+        container = {normal(text) for arg in tool.args_of("what", "where") for text in strings(args.get(arg.name))}
+        if set(named) & container:  # addressed to a channel: its members are not on the message
+            named = []
         if output.readers or named:
             readers = tuple(sorted({*named, *([author] if author else [])}))
     mine = tool.effect not in ("read", "fetch")
@@ -159,7 +163,7 @@ def _record(
             readers=readers,
             author=author,
             author_known=True,
-            secret=bag.secret,
+            secret=bag.declared_secret or (bag.holds_secret and readers is not None),
             texts=(),
         )
     return Record(
@@ -172,7 +176,7 @@ def _record(
         author=author,
         author_known=tool.output.author_known or author_field is not None or tool.effect == "fetch",
         readers=readers,
-        secret=bag.secret,
+        secret=bag.declared_secret or (bag.holds_secret and readers is not None),
         found=found,
         unique=unique,
         contacts=tool.is_contacts,
@@ -213,7 +217,8 @@ class _Bag:
         self.titles: list[str] = []
         self.attested: list[str] = []
         self.texts: list[str] = []
-        self.secret = False
+        self.declared_secret = False  # by the manifest
+        self.holds_secret = False  # by its look; said to everybody it is none
         self.numbers: dict[str, float] = {}
         self.times: dict[str, str] = {}
 
@@ -249,7 +254,7 @@ class _Bag:
             return
         text = str(value)
         if trust == "secret":
-            self.secret = True
+            self.declared_secret = True
             trust = "text"
         is_title = key in lexicon.TITLE_FIELDS
         if isinstance(value, (int, float)) and trust != "id":
@@ -262,7 +267,7 @@ class _Bag:
             self.attested.append(normal(text))
         else:
             self.texts.append(text)
-            self.secret = self.secret or SECRET.search(text) is not None
+            self.holds_secret = self.holds_secret or SECRET.search(text) is not None
         if is_title and text.strip():
             self.titles.append(" ".join(tokens(text)))
             if trust == "text" and self.tool.derived and "@" not in text:
@@ -277,7 +282,7 @@ class _Bag:
         text = str(value)
         if self.tool.effect == "fetch" or "\n" in text or len(text) > 400:
             self.texts.append(text)
-            self.secret = self.secret or SECRET.search(text) is not None
+            self.holds_secret = self.holds_secret or SECRET.search(text) is not None
             return
         self.ids.append(normal(text))
         self.titles.append(" ".join(tokens(text)))

@@ -24,6 +24,9 @@ _NOUN_BEFORE = frozenset(
     "a an the my your our his her their its this that these those of for with about from in on at by per each every any some no another i he "
     "she they we it who whose last first next new latest same following other more via through as existing one two three whole to-the".split()
 )
+_SEEKING = frozenset(
+    {"find", "look", "check", "research"}
+)  # what they seek may stand behind a link that a record holds
 _SKIP = frozenset("please also kindly just then now maybe quickly always simply afterwards afterward finally".split())
 _TWO_WORDS = {
     ("set", "up"): "schedule",
@@ -110,6 +113,9 @@ def compile_clauses(text: str) -> tuple[Clause, ...]:
                 quotas={name: min(MANY, clauses[name].quotas[name] + clause.quotas[name])},
             )
         clauses[name] = clause
+    seeks = any(wish.verb in _SEEKING and not wish.forbids for wish in wishes(text))
+    if (delegates(text) or seeks) and not any(clause.effects == ("fetch",) for clause in clauses.values()):
+        clauses["fetch:*"] = Clause(effects=("fetch",), quotas={"fetch:*": MANY})
     return tuple(clauses.values())
 
 

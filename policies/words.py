@@ -22,6 +22,9 @@ LINK = re.compile(
     rf"|(?:[\w-]+[.\u3002\uff0e])+(?:{TOP_LEVEL})(?![\w@-])(?!\.\w)(?::\d+)?(?:[/?#][^\s<>\"'`\])}}]*)?)",
     re.IGNORECASE,
 )
+_GLUED = re.compile(
+    rf"^([^/]+\.(?i:{TOP_LEVEL}))\.[A-Z][a-z]*$"
+)  # "www.host.com.They": a missing space after a full stop
 WORD = re.compile(r"[#@]?\w+(?:[-'’._/:+]\w+)*", re.UNICODE)
 TRAILING = ".,;:!?…'\"’”)"
 MONTHS = (
@@ -83,8 +86,9 @@ def tokens(text: str) -> tuple[str, ...]:
     for pattern in (EMAIL, LINK):
         for match in pattern.finditer(text):
             if not any(start < match.end() and match.start() < end for start, end in taken):
-                taken.append(match.span())
-                found.append((match.start(), normal(match.group())))
+                value = _GLUED.sub(r"\1", match.group())
+                taken.append((match.start(), match.start() + len(value)))
+                found.append((match.start(), normal(value)))
     place = 0
     for start, end in sorted([*taken, (len(text), len(text))]):
         found.extend((match.start(), normal(match.group())) for match in WORD.finditer(text, place, start))
