@@ -154,9 +154,10 @@ class Settings(BaseSettings):
     @field_validator("url", "model_base_url", "otlp_endpoint")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("http", "https"):
+        """An empty text switches it off, so that a flag can take back what another source says."""
+        if value and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("is no http:// or https:// address")
-        return value
+        return value or None
 
     @field_validator("model", "model_supervisor", "model_task", "model_judge")
     @classmethod
@@ -168,9 +169,10 @@ class Settings(BaseSettings):
     @field_validator("owner")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is not None and "@" not in value[1:-1]:
+        """An empty text takes back what another source says."""
+        if value and "@" not in value[1:-1]:
             raise ValueError("is no address like name@domain")
-        return value.strip().lower() if value is not None else None
+        return value.strip().lower() if value else None
 
     # ---- what follows from them --------------------------------------------------------------------------------------
     @property

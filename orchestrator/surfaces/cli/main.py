@@ -149,3 +149,7 @@ def _sentence(error: click.ClickException) -> str:
 def _fix(error: click.ClickException) -> str:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     return f"see: {ctx.command_path} --help" if ctx is not None else "see: deputy --help"
+
+
+if __name__ == "__main__":
+    entry()

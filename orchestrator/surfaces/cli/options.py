@@ -33,4 +33,5 @@ def speaker(command: F) -> F:
 
 def session(command: F) -> F:
     """Passes the call's Session as the first argument."""
-    return click.make_pass_decorator(Session)(command)
+    decorated: F = click.make_pass_decorator(Session)(command)  # type: ignore[assignment]  # click widens the signature
+    return decorated

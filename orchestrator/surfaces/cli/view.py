@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +14,8 @@ from rich.tree import Tree
 
 from orchestrator.surfaces.cli.times import shown
 
-Document = Mapping[str, Any]
+Document: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = Sequence[RenderableType | str | None]
 
 STATE_STYLE = {
     "ready": "cyan",
@@ -79,7 +79,7 @@ def item_tree(document: Document, zone: str) -> Tree:
     for question in document.get("questions") or ():
         tree.add(question_text(question))
     if document.get("text"):
-        tree.add(Padding(Text(document["text"]), (0, 0, 0, 0)))
+        tree.add(Text(document["text"]))
     if document.get("error"):
         tree.add(error_text(document["error"]))
     tree.add(receipt_text(document["receipt"]))
@@ -155,19 +155,24 @@ def _short(value: Any, zone: str, limit: int = 80) -> str:
             text = value
     else:
         text = "–" if value is None else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return _one_line(text, limit)
+
+
+def _one_line(text: str, limit: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def effect_line(effect: Document) -> Text:
-    """Mark, tool, what in one line, and by which rule it was let or stopped."""
+    """Mark, tool, state, what, in one line; the rule and the failure, where there is one, on the next."""
     mark, style = EFFECT_MARK.get(effect["state"], ("·", ""))
-    line = Text.assemble((f"{mark} ", style), (effect["tool"], "bold"), "  ", effect.get("preview") or "")
-    line.append(f"  {effect['state']}", style=style)
-    if effect.get("rules"):
-        line.append(f"  {', '.join(effect['rules'])}", style="dim")
+    line = Text.assemble((f"{mark} ", style), (effect["tool"], "bold"), (f"  {effect['state']}", style))
+    line.append(f"  {_one_line(effect.get('preview') or '', 96)}", style="dim")
+    if effect.get("rules") and effect["decision"] != "allow":
+        line.append(f"\n  {effect['decision']}: {', '.join(effect['rules'])}", style="dim")
     if effect["state"] == "failed" and effect.get("error"):
-        line.append(f"  {effect['error'].get('message', '')}", style="red")
+        line.append(f"\n  {effect['error'].get('message', '')}", style="red")
+    line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
 
@@ -286,9 +291,7 @@ def why(effect: Document) -> RenderableType:
     return grid
 
 
-def table(
-    columns: Sequence[str], rows: Sequence[Sequence[RenderableType | str | None]], *, empty: str
-) -> RenderableType:
+def table(columns: Sequence[str], rows: Sequence[Row], *, empty: str) -> RenderableType:
     """A plain list; the sentence `empty` where there is nothing."""
     if not rows:
         return Text(empty, style="dim")
@@ -301,7 +304,7 @@ def table(
 
 
 def items(briefs: Sequence[Document], zone: str) -> RenderableType:
-    rows = [
+    rows: list[Row] = [
         [
             str(brief["position"] or ""),
             Text(state_words(brief), style=STATE_STYLE.get(brief["state"], "")),
@@ -321,7 +324,7 @@ def items(briefs: Sequence[Document], zone: str) -> RenderableType:
 
 
 def approvals(cards: Sequence[Document], zone: str) -> RenderableType:
-    rows = [
+    rows: list[Row] = [
         [
             Text(entry["state"], style=STATE_STYLE.get(entry["state"], "")),
             Text(str(entry["card"].get("title") or entry.get("tool")), style="bold"),

@@ -1,0 +1,60 @@
+"""`deputy init`: makes the home: a settings file to edit, a folder for workflows of your own, the local office."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.surfaces.cli import options
+from orchestrator.surfaces.cli.session import Session
+
+HEAD = """# Settings of Deputy. Every line is a default: take the # away to change one.
+# Before this file come flags, DEPUTY_* environment variables and .env; see: deputy config show --origin
+"""
+
+
+@click.command()
+@options.as_json
+@options.session
+def command(session: Session) -> None:
+    """Make the home. What is there already stays as it is."""
+    settings = session.settings
+    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.workflow_folder.mkdir(parents=True, exist_ok=True)
+    made = not settings.config_file.exists()
+    if made:
+        settings.config_file.write_text(template(session), encoding="utf-8")
+    owner = session.who()
+    told = {
+        "home": str(settings.home),
+        "config": str(settings.config_file),
+        "config_made": made,
+        "workflows": str(settings.workflow_folder),
+        "office": str(settings.office_file) if settings.office else None,
+        "owner": owner.principal_id,
+    }
+    if session.output.as_json:
+        return session.output.document(told)
+    from rich.text import Text
+
+    from orchestrator.surfaces.cli import view
+
+    session.output.draw(view.facts([(name, value) for name, value in told.items() if name != "config_made"]))
+    session.output.draw(Text('\nnext: deputy ask "What is on my calendar today?"', style="dim"))
+
+
+def template(session: Session) -> str:
+    """A deputy.toml with every setting as a comment: description, then name and default."""
+    lines = [HEAD]
+    for name, field in type(session.settings).model_fields.items():
+        if name == "home":
+            continue
+        default = field.default
+        shown = (
+            str(default).lower()
+            if isinstance(default, bool)
+            else f'"{default or ""}"'
+            if isinstance(default, str | None)
+            else default
+        )
+        lines.append(f"# {field.description}\n# {name} = {shown}\n")
+    return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""`deputy people`: the directory as Deputy knows it, and people's meeting preferences."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from orchestrator.errors import UsageError
+from orchestrator.surfaces.cli import arguments, options
+from orchestrator.surfaces.cli.session import Session
+
+TIME = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PREFERENCES = {
+    "earliest": "a time, e.g. 09:30",
+    "latest": "a time, e.g. 17:00",
+    "avoid_days": "days, e.g. fri or mon,fri",
+    "buffer_minutes": "a number, e.g. 10",
+    "lunch": "two times, e.g. 12:30,13:30",
+    "zone": "an IANA zone, e.g. Europe/Lisbon",
+}
+
+
+@click.group()
+def command() -> None:
+    """The directory: who people are, their zones and preferences."""
+
+
+@command.command()
+@click.argument("query", required=False)
+@options.as_json
+@options.session
+def ls(session: Session, query: str | None) -> None:
+    """Everybody, or whose name, address, role or team holds QUERY."""
+    session.who()
+    wanted = (query or "").casefold()
+    found = [
+        person
+        for person in session.desk.people()
+        if not wanted
+        or any(
+            wanted in str(part).casefold()
+            for part in (person["name"], person["address"], person["role"], person["team"], *person["aliases"])
+        )
+    ]
+    if session.output.as_json:
+        return session.output.document(found)
+    from rich.text import Text
+
+    from orchestrator.surfaces.cli import view
+
+    rows: list[view.Row] = [
+        [
+            Text(person["name"], style="bold"),
+            person["address"],
+            person["role"],
+            person["team"],
+            person["zone"],
+            "" if person["inside"] else Text("outside", style="red"),
+        ]
+        for person in found
+    ]
+    session.output.draw(view.table(["name", "address", "role", "team", "zone", ""], rows, empty="Nobody."))
+
+
+@command.command("set")
+@click.argument("person")
+@click.argument("preferences", nargs=-1, required=True, metavar="NAME=VALUE…")
+@options.as_json
+@options.session
+def set_(session: Session, person: str, preferences: Sequence[str]) -> None:
+    """Meeting preferences: earliest, latest, avoid_days, buffer_minutes, lunch, zone. An empty value takes one back."""
+    changes = {name: read(name, value) for name, value in arguments.pairs(preferences, option="preference").items()}
+    address = session.who(person).principal_id
+    known: dict[str, Any] = {}
+    for entry in session.desk.people():
+        if entry["address"] == address:
+            known = entry["preferences"]
+    merged = {name: value for name, value in {**known, **changes}.items() if value is not None}
+    told = session.desk.set_preferences(session.who(), address, merged)
+    from orchestrator.surfaces.cli import view
+
+    session.output.answer(told, view.facts([(told["name"], json.dumps(told["preferences"], ensure_ascii=False))]))
+
+
+def read(name: str, text: str) -> Any:
+    """A preference's value in the shape `calendar.find_slots` takes; None for an empty text. UsageError otherwise."""
+    if name not in PREFERENCES:
+        close = difflib.get_close_matches(name, PREFERENCES, n=1)
+        raise UsageError(
+            f"there is no preference {name!r}",
+            fix=f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(PREFERENCES)}",
+        )
+    value = text.strip()
+    if not value:
+        return None
+    parts = [part.strip().lower() for part in value.split(",")]
+    if name in ("earliest", "latest") and TIME.match(value):
+        return value
+    if name == "lunch" and len(parts) == 2 and all(TIME.match(part) for part in parts):
+        return parts
+    if name == "avoid_days" and all(part[:3] in DAYS for part in parts):
+        return [part[:3] for part in parts]
+    if name == "buffer_minutes" and value.isdigit():
+        return int(value)
+    if name == "zone" and _is_zone(value):
+        return value
+    raise UsageError(f"{name} cannot be {text!r}", fix=f"give {PREFERENCES[name]}")
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
