@@ -13,6 +13,7 @@ from typing import Any
 
 from policies.labels import Memory
 from policies.manifest import Tool
+from policies.people import COLLEAGUES
 from policies.records import SECRET, Record
 from policies.words import normal, strings, tokens
 
@@ -37,7 +38,8 @@ def label(memory: Memory) -> Context:
     for record in memory.records:
         if record.texts and record.readers is not None:
             theirs = frozenset(record.readers)
-            readers = theirs if readers is None else readers & theirs
+            if readers is None or COLLEAGUES not in theirs:
+                readers = theirs if readers is None or COLLEAGUES in readers else readers & theirs
     return Context(
         secret=any(record.secret for record in memory.records),
         tainted=any(
@@ -117,7 +119,8 @@ def _lets(readers: Iterable[str], audience: set[str], memory: Memory) -> bool:
     known = set(readers) | {
         address for reader in readers if "@" not in reader for address in memory.directory.addresses_of(reader)
     }
-    return audience <= known
+    left = audience - known
+    return not left or (COLLEAGUES in known and all(memory.directory.is_inside(person) for person in left))
 
 
 def _in_texts(records: Sequence[Record], texts: Sequence[str]) -> list[Record]:

@@ -44,7 +44,7 @@ def compute(
     amounts = _amounts(tool, after, memory)
     weighty = [entry for entry in identities if entry.weighs] + ([] if tool.effect == "fetch" else urls) + amounts
     lowest = min((entry.level.number for entry in weighty), default=4)
-    receivers, on_object = _receivers(tool, after, memory)
+    receivers, on_object, named = _receivers(tool, after, memory)
     others = [receiver for receiver in receivers if not memory.directory.is_me(receiver)]
     kind = _kind(tool, after, others)
     clause, has_room = grant.covers(tool, after, now, used)
@@ -60,7 +60,7 @@ def compute(
         sink_is_meant=sink_is_meant and url_level >= 3,
         by_template=grant.writer == "template",
     )
-    wrong = [] if kind in ("read", "fetch") else contradiction.find(tool, after, memory, receivers)
+    wrong = [] if kind in ("read", "fetch") else contradiction.find(tool, after, memory, named)
     problems = _misfits(tool, args)
     context = {
         "kind": kind,
@@ -192,8 +192,8 @@ def _amount_in_records(text: str, memory: Memory) -> Level:
     return best
 
 
-def _receivers(tool: Tool, args: Mapping[str, Any], memory: Memory) -> tuple[list[str], set[str]]:
-    """Everybody the call would reach, and those of them who are on the object already."""
+def _receivers(tool: Tool, args: Mapping[str, Any], memory: Memory) -> tuple[list[str], set[str], list[str]]:
+    """Everybody the call would reach; those of them on the object already; and all as the call names them (a channel as itself)."""
     named = [text for arg in tool.args_of("who") for text in strings(args.get(arg.name))]
     members = [
         text
@@ -210,7 +210,8 @@ def _receivers(tool: Tool, args: Mapping[str, Any], memory: Memory) -> tuple[lis
             for value in _values(arg, args.get(arg.name)):
                 for record in memory.sightings(value):
                     on_object |= set(record.readers or ())
-    return [*named, *members, *sorted(on_object)], on_object
+    containers = [value for arg in tool.args_of("where") for value in strings(args.get(arg.name))]
+    return [*named, *members, *sorted(on_object)], on_object, [*named, *containers, *sorted(on_object)]
 
 
 def _members(channel: str, memory: Memory) -> list[str]:

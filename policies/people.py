@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from policies import lexicon
 from policies.words import contains, normal, tokens
+
+COLLEAGUES = "*colleagues"  # among readers: everybody of the house
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Directory:
         person = self._by_address.get(address)
         if person is not None:
             return person.inside
-        if address in self._mine:
+        if address in self._mine or address == COLLEAGUES:
             return True
         if "@" in address:
             return address.rpartition("@")[2] in self.domains
@@ -123,7 +125,3 @@ def _person(entry: Mapping[str, Any]) -> Person:
     return Person(
         str(entry.get("id") or (addresses[0] if addresses else "")), names, addresses, bool(entry.get("inside")), roles
     )
-
-
-def people_named(directory: Directory, words: Iterable[str]) -> frozenset[str]:
-    return directory.said(tuple(words))

@@ -12,6 +12,7 @@ from typing import Any
 
 from policies import lexicon
 from policies.manifest import Tool, Trust, field_trust
+from policies.people import COLLEAGUES
 from policies.words import normal, strings, token_set, tokens
 
 SECRET = re.compile(
@@ -150,6 +151,8 @@ def _record(
         container = {normal(text) for arg in tool.args_of("what", "where") for text in strings(args.get(arg.name))}
         if set(named) & container:  # addressed to a channel: its members are not on the message
             named = []
+        if any(name in entry and entry[name] is None for name in output.readers):
+            named.append(COLLEAGUES)
         if output.readers or named:
             readers = tuple(sorted({*named, *([author] if author else [])}))
     mine = tool.effect not in ("read", "fetch")
