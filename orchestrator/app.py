@@ -6,15 +6,19 @@ Imports lazily, so that a client command pays for what it uses. Nothing is built
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import clock
 from orchestrator.deputy import Deputy
+from orchestrator.domain.item import State
 from orchestrator.errors import DeputyError, NotFound
 from orchestrator.settings import Settings
-from orchestrator.store import connections, people
+from orchestrator.store import audit, connections, lease, people, timers, worklist
 from orchestrator.store.connections import EVERYBODY
 from orchestrator.store.database import Store
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.gate.toolbox import Toolbox
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
+LINGER = timedelta(seconds=60)
 NOBODY = "nobody@localhost"
 SHIPPED_WORKFLOWS = Path(__file__).parent / "workflows" / "library"
 
@@ -179,4 +184,142 @@ def refresh_people(settings: Settings) -> None:
         store.close()
 
 
-__all__ = ["DeputyError", "desk", "house", "init_office", "library", "office", "prepare", "refresh_people", "toolbox"]
+def ensure_worker(settings: Settings) -> int | None:
+    """Process id of the worker started because something is due and nobody works on this store; None otherwise.
+
+    Call it after a submit has committed, and again at each poll while following.
+    """
+    from orchestrator.engine import hosts
+
+    path = Path(settings.store_url.partition("sqlite:///")[2])
+    if settings.store_url.startswith("sqlite") and not hosts.is_free(path.with_name(hosts.LOCK_NAME)):
+        return None
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        if not _is_work_left(store):
+            return None
+        command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "worker", "--until-idle"]
+        environment = {**os.environ, **settings.as_environment()}
+        started = hosts.start_host_if_free(store, command, env=environment, log=settings.home / "worker.log")
+        return started.pid if started else None
+    finally:
+        store.close()
+
+
+def _is_work_left(store: Store) -> bool:
+    """Whether something is ready, was left running by a worker that is gone, or falls due within `LINGER`."""
+    with store.read() as tx:
+        due = timers.next_due(tx)
+        return bool(
+            lease.count_ready(tx, 1)
+            or worklist.list_items(tx, states=[State.RUNNING], limit=1)
+            or due.hold_s is not None
+            or (due.at is not None and due.at <= clock.now() + LINGER)
+        )
+
+
+def run_worker(settings: Settings, *, until_idle: bool) -> int:
+    """Works until stopped, or until nothing is left to do; the process's exit code."""
+    from orchestrator.engine.advance import Advancer
+    from orchestrator.engine.serving import Pace
+    from orchestrator.engine.worker import Worker
+
+    follow_office_clock(settings)
+    store = Store.open(settings.store_url, tenant_id=settings.tenant, name="worker")
+    try:
+        prepare(settings, store)
+        pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle)
+        return Worker(store, Advancer(house(settings)), pace=pace).run()
+    finally:
+        store.close()
+
+
+def doctor(settings: Settings) -> list[dict[str, Any]]:
+    """Checks in the order a person would mend them: {"check", "ok", "detail", "fix"} each."""
+    checks = [
+        ("python", _check_python),
+        ("home", _check_home),
+        ("store", _check_store),
+        ("worker", _check_worker),
+        ("policy", _check_policy),
+        ("workflows", _check_workflows),
+        ("connections", _check_connections),
+        ("model", _check_model),
+    ]
+    found = []
+    for name, check in checks:
+        try:
+            ok, detail, fix = check(settings)
+        except DeputyError as error:
+            ok, detail, fix = False, error.message, error.fix
+        except OSError as error:
+            ok, detail, fix = False, str(error), ""
+        found.append({"check": name, "ok": ok, "detail": detail, "fix": fix})
+    return found
+
+
+def _check_python(settings: Settings) -> tuple[bool, str, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return sys.version_info >= (3, 11), f"Python {version}", "install Python 3.11 or newer"
+
+
+def _check_home(settings: Settings) -> tuple[bool, str, str]:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(settings.home).free // 1_000_000
+    writable = os.access(settings.home, os.W_OK)
+    return writable and free_mb > 100, f"{settings.home}, {free_mb} MB free", "make it writable, or set DEPUTY_HOME"
+
+
+def _check_store(settings: Settings) -> tuple[bool, str, str]:
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        with store.read() as tx:
+            verdict = audit.verify(tx)
+        return verdict.ok, f"{store.dialect}; audit chain of {verdict.checked} events", verdict.reason or ""
+    finally:
+        store.close()
+
+
+def _check_worker(settings: Settings) -> tuple[bool, str, str]:
+    from orchestrator.engine import hosts
+
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        stalled = hosts.stalled_host(store, after_s=settings.host_stall_s)
+    finally:
+        store.close()
+    return (True, "none is stalled", "") if stalled is None else (False, str(stalled), stalled.fix)
+
+
+def _check_policy(settings: Settings) -> tuple[bool, str, str]:
+    from policies.guard import Guard
+
+    guard = Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile)
+    return True, f"profile {settings.profile}, bundle {guard.bundle_digest[:19]}…", ""
+
+
+def _check_workflows(settings: Settings) -> tuple[bool, str, str]:
+    loaded = library(settings)
+    if loaded.faults:
+        return False, str(loaded.faults[0].message), f"see: deputy workflow test {settings.workflow_folder}"
+    return True, f"{len(loaded.workflows)} workflows", ""
+
+
+def _check_connections(settings: Settings) -> tuple[bool, str, str]:
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        prepare(settings, store)
+        with store.read() as tx:
+            known = connections.every(tx)
+    finally:
+        store.close()
+    named = ", ".join(f"{c.connector} of {c.owner} ({'/'.join(c.families)}, {c.state})" for c in known)
+    return (
+        all(c.state == "active" for c in known) and bool(known),
+        named or "nothing is connected",
+        "set DEPUTY_OFFICE=true",
+    )
+
+
+def _check_model(settings: Settings) -> tuple[bool, str, str]:
+    return True, settings.model if settings.has_model else "none: only saved workflows run", ""

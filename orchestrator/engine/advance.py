@@ -28,6 +28,7 @@ from orchestrator.gate.credentials import choose
 from orchestrator.gate.perform import Gate, OpenWait
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store import connections, people, quotas, runs, steplog
+from orchestrator.store import lease as leases
 from orchestrator.store import spans as spans_table
 from orchestrator.store.connections import Connection
 from orchestrator.store.database import Tx
@@ -154,6 +155,7 @@ class Advancer:
                 Row(kind="slots", key=f"g{lease.item.generation}.slots", body=[slot.as_json() for slot in found.slots]),
             ]
             steplog.append(tx, lease, rows, now)
+            leases.record(tx, lease, match=found.match, slots=[slot.as_json() for slot in found.slots])
             return runs.get(tx, run_id)
 
         return await writer.put(start)

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from policies.guard import Approval as Leave
-from policies.guard import Call, Case, Guard, Result, World
+from policies.guard import Call, Case, Guard, Result
+from policies.people import World
 
 from connectors.spec import Json
 from orchestrator.domain.call import ToolCall
@@ -31,7 +32,7 @@ class Authority:
 
     def decide(self, call: ToolCall, *, approval: Approval | None, sent_before: bool = False) -> Decision:
         """The guard's answer as of now. `sent_before`: this effect holds its quota already, so the tree's use is not counted."""
-        leaves = ()
+        leaves: tuple[Leave, ...] = ()
         if approval is not None and approval.state is ApprovalState.APPROVED:
             roles = sorted({role for person in approval.decided_by for role in self.roles.get(person, ())})
             leaves = tuple(

@@ -453,3 +453,10 @@ def _arrives_until(tx: Tx, row: Any, clock: float) -> float:
         e.tenant_id == row.tenant_id, e.item_id == row.item_id, e.state == EffectState.ATTEMPTED.value
     )
     return max((min(began, clock) + wire for began, wire in tx.c.execute(stmt)), default=0.0)
+
+
+def record(
+    tx: Tx, lease: Lease, *, match: Mapping[str, Any] | None, slots: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """What routing found, visible while the run goes on."""
+    _record_findings(tx, fence(tx, lease), receipt=None, route=None, match=match, slots=slots)

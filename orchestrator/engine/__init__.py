@@ -1,0 +1,1 @@
+"""The workshop: claim, advance, park or settle."""
