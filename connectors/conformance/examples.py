@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from connectors.conformance.provider import Provider, iso, new_word
 
 
@@ -92,8 +94,6 @@ def _window(provider: Provider) -> dict[str, Any]:
 
 
 def _a_mail_with_attachment(provider: Provider) -> dict[str, Any]:
-    import pytest
-
     found = provider.read("mail.search", has_attachment=True)["messages"]
     if not found:
         pytest.skip("the mailbox has no attachment to read")

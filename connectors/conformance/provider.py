@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connectors import families
+from connectors.errors import ConnectorError
 from connectors.spec import Account, Connector, Precondition, Reconciled, ToolSpec
 
 
@@ -19,7 +20,7 @@ from connectors.spec import Account, Connector, Precondition, Reconciled, ToolSp
 class Provider:
     """A connector with accounts to try it on. The suite writes: never point it at anybody's real account.
 
-    The three `lose…`/`cannot_tell` hooks arm a fault for the next call of a tool; leave None what cannot be provoked, and the
+    The last four hooks arm a fault for the next call of a tool; leave None what cannot be provoked, and the
     tests that need it are skipped.
     """
 
@@ -31,6 +32,7 @@ class Provider:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lose_answer: Callable[[str], None] | None = None  # the call arrives, its answer does not
     lose_request: Callable[[str], None] | None = None  # the call does not arrive, and the caller cannot know
+    refuse: Callable[[str, type[ConnectorError]], None] | None = None  # the next call is refused in this way
     cannot_tell: Callable[[str], None] | None = None  # the next reconcile has no way to find out
 
     def specs(self) -> dict[str, ToolSpec]:

@@ -85,6 +85,22 @@ class TestCalendar:
         assert moved["end"] == iso(later + timedelta(minutes=30))
         assert moved["attendees"][0]["response"] == "needs_action"
 
+    def test_a_declined_event_leaves_the_time_free(self, provider: Provider) -> None:
+        """Whoever declines is free again, and the organizer is not."""
+        provider.need("calendar")
+        colleague = provider.need_colleague()
+        event = an_invitation(provider, new_word())
+        span = {"start": event["start"], "end": event["end"]}
+        before = provider.read("calendar.freebusy", people=[provider.account.subject], **span)["busy"]
+
+        provider.do("calendar.respond", {"event_id": event["event_id"], "response": "declined"})
+
+        people = [provider.account.subject, colleague.subject]
+        after = provider.read("calendar.freebusy", people=people, **span)["busy"]
+        assert before[people[0]]
+        assert after[people[0]] == []
+        assert after[people[1]]
+
     def test_a_stale_etag_is_a_conflict(self, provider: Provider) -> None:
         """A change conditional on an etag that is no longer current is refused, and changes nothing."""
         provider.need("calendar")

@@ -9,7 +9,15 @@ from jsonschema import Draft202012Validator
 
 from connectors.conformance.examples import Example, count, example
 from connectors.conformance.provider import EFFECTS, MAKERS, READS, Provider, new_key
-from connectors.errors import Conflict, ConnectorError, InvalidCall, OutcomeUnknown
+from connectors.errors import (
+    Conflict,
+    ConnectorError,
+    InvalidCall,
+    OutcomeUnknown,
+    RateLimited,
+    ReconsentNeeded,
+    Unreachable,
+)
 from connectors.spec import Absent, Done, Unknown
 
 
@@ -130,6 +138,23 @@ class TestEffects:
         assert count(provider, one) in (0, None)
         _assert_shape(provider, tool, provider.do(tool, one.args, key=key))
         assert count(provider, one) in (1, None)
+
+    @pytest.mark.parametrize("error", [RateLimited, ReconsentNeeded, Unreachable])
+    @pytest.mark.parametrize("tool", MAKERS)
+    def test_a_refused_effect_did_not_happen(self, provider: Provider, tool: str, error: type[ConnectorError]) -> None:
+        """Rate limits, lapsed credentials and dead lines come as their own errors, and leave nothing behind."""
+        if provider.refuse is None:
+            pytest.skip("the provider cannot be made to refuse")
+        one = example(provider, tool)
+        key = new_key()
+
+        provider.refuse(tool, error)
+        with pytest.raises(error) as caught:
+            provider.do(tool, one.args, key=key)
+
+        assert not isinstance(caught.value, RateLimited) or caught.value.retry_after_s > 0
+        assert count(provider, one) == 0
+        assert provider.reconcile(tool, one.args, key) == Absent()
 
     @pytest.mark.parametrize("tool", EFFECTS)
     def test_a_provider_that_cannot_say_says_so(self, provider: Provider, tool: str) -> None:

@@ -40,6 +40,8 @@ from connectors.office.faults import Fault
 from connectors.office.office import Office, drawn_id
 from connectors.spec import Absent, Account, Done, EffectClass, Json, Precondition, Reconciled, ToolSpec, Unknown
 
+WIRE_TIMEOUT_S = 2.0  # a call waits at most PATIENCE_S for the file, and then does not arrive at all
+PATIENCE_S = 1.5
 TRACE_VARIABLE = "DEPUTY_OFFICE_TRACE"  # a file that gets a line "tool key" for each committed effect
 
 Handler = Callable[[Context, wire.Args], dict[str, Any]]
@@ -95,7 +97,12 @@ _ON_READS = (*_REFUSALS, Fault.STALE_READ)
 def _specs() -> dict[str, ToolSpec]:
     specs = [spec for family in sorted(families.FAMILIES) for spec in families.tool_specs(family)]
     return {
-        spec.name: replace(spec, effect_class=EffectClass.KEYED) if spec.name in _RAISED else spec for spec in specs
+        spec.name: replace(
+            spec,
+            wire_timeout_s=WIRE_TIMEOUT_S,
+            effect_class=EffectClass.KEYED if spec.name in _RAISED else spec.effect_class,
+        )
+        for spec in specs
     }
 
 
@@ -158,7 +165,7 @@ class OfficeConnector:
         self._struck(tool, ())
         now = wire.epoch(self.office.now())
         result: dict[str, Any] = {}
-        with self.office.database.write() as c:
+        with self.office.database.write(patience_s=PATIENCE_S) as c:
             struck = faults.take(c, tool, _ON_EFFECTS)
             is_refused = any(kind in struck for kind in _REFUSALS)
             if not is_refused:

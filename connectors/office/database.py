@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.errors import OutcomeUnknown, Unreachable
 from connectors.office import schema
 
-BUSY_TIMEOUT_S = 20.0
+PATIENCE_S = 20.0  # how long to wait for another writer
 
 
 class Database:
@@ -54,12 +54,13 @@ class Database:
                 _roll_back(connection)
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, patience_s: float = PATIENCE_S) -> Iterator[sqlite3.Connection]:
         """One write transaction: committed when the block ends, rolled back when it raises.
 
         Unreachable when the file cannot be written, and OutcomeUnknown when that shows at the commit itself.
         """
         with self._borrowed() as connection:
+            connection.execute(f"pragma busy_timeout = {int(patience_s * 1000)}")
             connection.execute("begin immediate")
             try:
                 yield connection
@@ -106,7 +107,7 @@ class Database:
             self._idle.append(connection)
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("pragma synchronous = normal")
         return connection
@@ -119,7 +120,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switches the file to WAL for good. SQLite answers "locked" here without waiting, so that waiting is ours."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             connection.execute("pragma journal_mode = wal")

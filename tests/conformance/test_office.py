@@ -10,10 +10,17 @@ import pytest
 
 from connectors.conformance import *  # noqa: F403
 from connectors.conformance import Provider
+from connectors.errors import ConnectorError, RateLimited, ReconsentNeeded, Unreachable
 from connectors.office import Fault, Office, OfficeConnector, seed
 from connectors.spec import Account
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday morning
+
+REFUSALS: dict[type[ConnectorError], Fault] = {
+    RateLimited: Fault.RATE_LIMIT,
+    ReconsentNeeded: Fault.RECONSENT,
+    Unreachable: Fault.UNREACHABLE,
+}
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,7 @@ def provider(seeded: Office, tmp_path: Path) -> Iterator[Provider]:
         now=office.now,
         lose_answer=lambda tool: office.faults.add(tool=tool, kind=Fault.TIMEOUT_AFTER_COMMIT),
         lose_request=lambda tool: office.faults.add(tool=tool, kind=Fault.TIMEOUT_BEFORE_COMMIT),
+        refuse=lambda tool, error: office.faults.add(tool=tool, kind=REFUSALS[error], seconds=9.0),
         cannot_tell=lambda tool: office.faults.add(tool=tool, kind=Fault.CANNOT_RECONCILE),
     )
     office.close()

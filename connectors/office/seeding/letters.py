@@ -47,6 +47,7 @@ def write(world: World, ctx: Context) -> None:
             _automated(world, ctx, someone)
     _waiting_on_owner(world, ctx)
     _waiting_on_others(world, ctx)
+    _notes(world, ctx)
     _ask_to_talk(world, ctx)
     _mark_read(world, ctx)
 
@@ -108,7 +109,7 @@ def _exchange(
     )
     writer, reader = to, author
     for answer in answers[:length]:
-        at = world.after(at, hours=ANSWERED_WITHIN_H)
+        at = world.after(at, hours=ANSWERED_WITHIN_H, by=writer)
         if world.now - at < timedelta(minutes=30):
             return
         letter = deliver(
@@ -124,7 +125,8 @@ def _exchange(
         )
         writer, reader = reader, writer
     if world.owner in (author, to) and world.chance(0.9):
-        _close(world, ctx, letter, author if to is world.owner else to, world.after(at, hours=ANSWERED_WITHIN_H))
+        counterpart = author if to is world.owner else to
+        _close(world, ctx, letter, counterpart, world.after(at, hours=ANSWERED_WITHIN_H, by=counterpart))
 
 
 def _close(world: World, ctx: Context, letter: Letter, counterpart: Someone, at: datetime) -> None:
@@ -258,8 +260,9 @@ def _machine(
 
 def _waiting_on_owner(world: World, ctx: Context) -> None:
     colleagues = [one for one in world.staff if one not in (world.owner, world.asker)]
-    for number, (subject, body) in enumerate(texts.WAITING_ON_ME):
-        author = colleagues[(number * 3) % len(colleagues)]
+    for number, (teams, subject, body) in enumerate(texts.WAITING_ON_ME):
+        fitting = [one for one in colleagues if one.team in teams] or colleagues
+        author = fitting[number % len(fitting)]
         shared = _shared(world, author)
         at = world.at_work(author, world.today - timedelta(days=2 + 2 * number))
         deliver(
@@ -302,6 +305,24 @@ def _ask_to_talk(world: World, ctx: Context) -> None:
         at=at,
         subject=fill(world, subject, me=world.asker, to=world.owner, given=shared),
         body=fill(world, body, me=world.asker, to=world.owner, given=shared),
+    )
+
+
+def _notes(world: World, ctx: Context) -> None:
+    """Somebody's notes of this week, for the owner's information."""
+    subject, body, _ = texts.NOTES_MAIL
+    author = world.staff[6]
+    others = [one for one in world.staff[2:] if one is not author][:3]
+    shared = _shared(world, author)
+    deliver(
+        world,
+        ctx,
+        author=author,
+        to=others,
+        cc=[world.owner],
+        at=world.at_work(author, world.today - timedelta(days=2)),
+        subject=fill(world, subject, me=author, given=shared),
+        body=fill(world, body, me=author, given=shared),
     )
 
 

@@ -11,7 +11,7 @@ from connectors.office.context import Context
 from connectors.office.seeding import names, texts
 from connectors.office.seeding.letters import fill
 from connectors.office.seeding.world import Someone, World
-from connectors.scheduling import DAYS, Hours
+from connectors.scheduling import DAYS
 
 TICK_S = 1800
 CODES = ("MO", "TU", "WE", "TH", "FR")
@@ -47,6 +47,7 @@ def hold(world: World, ctx: Context) -> None:
         _singles(world, ctx, diary, rooms, someone)
         _private(world, ctx, diary, someone)
     _absences(world, ctx)
+    _for_owner(world, ctx, diary)
 
 
 def _series(
@@ -159,7 +160,9 @@ def _one_to_ones(world: World, ctx: Context, diary: Diary) -> None:
             start = _instant(manager, _first(world, weekday), at)
             weeks = [start + week * 7 * 86_400 for week in range(4)]
             pair = [manager.address, one.address]
-            if _works(one, start, start + TICK_S) and all(diary.is_free(pair, at_, at_ + TICK_S) for at_ in weeks):
+            if _works(world, one, start, start + TICK_S) and all(
+                diary.is_free(pair, at_, at_ + TICK_S) for at_ in weeks
+            ):
                 break
         _series(
             world,
@@ -179,9 +182,8 @@ def _instant(someone: Someone, day: date, at: time) -> int:
     return int(datetime.combine(day, at, ZoneInfo(someone.zone)).timestamp())
 
 
-def _works(someone: Someone, start: int, end: int) -> bool:
-    hours = Hours.parse(someone.zone, {"days": someone.days, "start": someone.start, "end": someone.end})
-    return hours.hold(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
+def _works(world: World, someone: Someone, start: int, end: int) -> bool:
+    return world.works(someone, datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
 
 
 def _singles(world: World, ctx: Context, diary: Diary, rooms: Sequence[str], organizer: Someone) -> None:
@@ -216,7 +218,7 @@ def _single(
     opening = int(datetime.combine(day, time.fromisoformat(organizer.start), zone).timestamp())
     start = opening + TICK_S * int(world.dice.random() * 15)
     end = start + minutes * 60
-    if not diary.is_free(everybody, start, end) or not all(_works(one, start, end) for one in others):
+    if not diary.is_free(everybody, start, end) or not all(_works(world, one, start, end) for one in others):
         return
     room = world.pick(rooms) if world.chance(0.3) else None
     if room is not None and not diary.is_free([room], start, end):
@@ -227,7 +229,7 @@ def _single(
     is_past = end < world.now.timestamp()
     notes = world.pick(texts.NOTES) if is_past and world.chance(0.6) else texts.AGENDA
     answers = {one.address: "accepted" if is_past or world.chance(0.7) else "needs_action" for one in others}
-    more = {"company": outside.company} if outside else {}
+    more = {"project": world.pick(world.projects)} | ({"company": outside.company} if outside else {})
     calendar_effects.insert(
         ctx,
         event_id=world.new_id("evt"),
@@ -237,7 +239,7 @@ def _single(
         end=end,
         zone=organizer.zone,
         attendees=[one.address for one in others],
-        description=fill(world, notes, me=organizer, to=others[0]),
+        description=fill(world, notes, me=organizer, to=others[0], given=more),
         location="Video call" if room is None else "",
         room=room,
         responses=answers,
@@ -291,3 +293,46 @@ def _whole_days(
         zone=someone.zone,
         busy=busy,
     )
+
+
+def _for_owner(world: World, ctx: Context, diary: Diary) -> None:
+    """A meeting of the owner's last week with notes, one to come, and an invitation not answered yet."""
+    owner, colleague, host = world.owner, world.staff[4], world.staff[7]
+    now = int(world.now.timestamp())
+    project = {"project": world.projects[0]}
+    past = _next_free(world, diary, [owner, colleague], now - 4 * 86_400, 3600)
+    coming = _next_free(world, diary, [owner, colleague], now + 2 * 3600, 3600)
+    asked = _next_free(world, diary, [owner, host], now + 2 * 86_400, TICK_S)
+    for start, organizer, other, title, text, response in (
+        (past, owner, colleague, "Pipeline review", texts.NOTES[0], "accepted"),
+        (coming, owner, colleague, "Forecast check", texts.AGENDA, "accepted"),
+        (asked, host, owner, "Welcome plan", texts.WELCOME_PLAN, "needs_action"),
+    ):
+        length = TICK_S if organizer is host else 3600
+        diary.take([organizer.address, other.address], start, start + length)
+        calendar_effects.insert(
+            ctx,
+            event_id=world.new_id("evt"),
+            organizer=organizer.address,
+            title=title,
+            start=start,
+            end=start + length,
+            zone=organizer.zone,
+            attendees=[other.address],
+            description=fill(world, text, me=organizer, to=other, given={"other": world.newcomer.first} | project),
+            location="Video call",
+            responses={other.address: response},
+        )
+
+
+def _next_free(world: World, diary: Diary, people: Sequence[Someone], after: int, length: int) -> int:
+    """The first half hour after a moment that suits everybody; else one within the first person's hours."""
+    start = -(-after // TICK_S) * TICK_S
+    ticks = range(start, start + 14 * 86_400, TICK_S)
+    free = [
+        tick
+        for tick in ticks
+        if _works(world, people[0], tick, tick + length)
+        and diary.is_free([one.address for one in people], tick, tick + length)
+    ]
+    return next((tick for tick in free if _works(world, people[1], tick, tick + length)), free[0])

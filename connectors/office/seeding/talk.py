@@ -53,9 +53,16 @@ def _channel(
         author = world.pick(speakers)
         at = world.at_work(author, world.past_day())
         text = world.pick(texts.DECISIONS) if world.chance(0.08) else world.pick(texts.CHAT)
-        handle = world.owner.handle if world.chance(0.2) else world.pick(people).handle
+        others = [one for one in people if one is not author] or [author]
+        reader = world.owner if world.chance(0.2) and author is not world.owner else world.pick(others)
         _talk(
-            world, ctx, channel_id, speakers, author, fill(world, text, me=author, given={"handle": handle} | more), at
+            world,
+            ctx,
+            channel_id,
+            speakers,
+            author,
+            fill(world, text, me=author, given={"handle": reader.handle} | more),
+            at,
         )
     # Every channel has a decision of this week, and one of the week before.
     for days in (2, 9):
@@ -79,8 +86,8 @@ def _talk(
     others = [one for one in people if one is not author]
     if others and world.chance(0.25):
         for _ in range(1 + int(world.dice.random() * 3)):
-            at = world.after(at, hours=3)
             writer = world.pick(others)
+            at = world.after(at, hours=3, by=writer)
             _post(
                 world,
                 ctx,

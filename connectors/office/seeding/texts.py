@@ -73,6 +73,8 @@ COLLEAGUES: Sequence[tuple[str, str, Sequence[str]]] = (
     ),
 )
 
+NOTES_MAIL = next(one for one in COLLEAGUES if one[0].startswith("Notes"))
+
 CUSTOMERS: Sequence[tuple[str, str, Sequence[str]]] = (
     (
         "Renewal of our contract",
@@ -114,18 +116,25 @@ CUSTOMERS: Sequence[tuple[str, str, Sequence[str]]] = (
     ),
 )
 
-# What was written to the owner and not answered, and what the owner wrote without an answer: (subject, text)
-WAITING_ON_ME: Sequence[tuple[str, str]] = (
-    ("Your view on the discount", "Hi {to},\n\nmay we give {customer} ten percent? They decide on {day}.\n\n{me}"),
+# What was written to the owner and not answered, with the teams it may come from; and what the owner wrote unanswered.
+WAITING_ON_ME: Sequence[tuple[Sequence[str], str, str]] = (
     (
+        ("Sales",),
+        "Your view on the discount",
+        "Hi {to},\n\nmay we give {customer} ten percent? They decide on {day}.\n\n{me}",
+    ),
+    (
+        ("Marketing", "Product"),
         "Draft of the case study",
         "Hi {to},\n\ncould you read the case study about {customer} and tell me what to change?\n\n{me}",
     ),
     (
+        ("Marketing", "Operations"),
         "Who takes the stand on {day}?",
         "Hi {to},\n\ncan you be at our stand on {day} afternoon, or shall I ask {other}?\n\n{me}",
     ),
     (
+        ("Customer Success", "Sales"),
         "Handover of {customer}",
         "Hi {to},\n\nwhen do you have time to hand over {customer}? Half an hour is enough.\n\n{me}",
     ),
@@ -187,6 +196,7 @@ NOTES = (
         "- Open question: do we need a second gateway?"
     ),
 )
+WELCOME_PLAN = "Who shows {other} what in the first week? Please bring ideas."
 AGENDA = "Agenda:\n- Where {project} stands\n- Open questions\n- Next steps"
 
 CHAT: Sequence[str] = (

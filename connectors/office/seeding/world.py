@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from connectors.office.context import Context
-from connectors.scheduling import DAYS
+from connectors.scheduling import DAYS, Hours
 
 T = TypeVar("T")
 
@@ -108,7 +108,16 @@ class World:
         )
         return local.astimezone(UTC)
 
-    def after(self, moment: datetime, *, hours: float) -> datetime:
-        """Some time later, at most `hours`, and before now."""
+    def after(self, moment: datetime, *, hours: float, by: Someone) -> datetime:
+        """Some working time later, about `hours` at most, and before now."""
         later = moment + timedelta(minutes=6 + self.dice.random() * hours * 60)
+        if not self.works(by, later, later):
+            day = later.astimezone(ZoneInfo(by.zone)).date()
+            later = next(
+                at for at in (self.at_work(by, day + timedelta(days=ahead)) for ahead in range(9)) if at > later
+            )
         return min(later, self.now - timedelta(minutes=2 + self.dice.random() * 20))
+
+    def works(self, someone: Someone, start: datetime, end: datetime) -> bool:
+        hours = Hours.parse(someone.zone, {"days": someone.days, "start": someone.start, "end": someone.end})
+        return hours.hold(start, end)
