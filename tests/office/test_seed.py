@@ -83,6 +83,7 @@ def test_addresses_and_full_names_are_unique_at_any_size(tmp_path: Path, people:
     "now",
     [
         MONDAY,
+        datetime(2026, 11, 23, 23, 59, tzinfo=UTC),  # late on a Monday
         datetime(2026, 11, 21, 3, 0, tzinfo=UTC),  # a Saturday night
         datetime(2028, 2, 29, 23, 59, tzinfo=UTC),  # a leap day
         datetime(2026, 3, 29, 1, 30, tzinfo=UTC),  # clocks go forward in Europe
@@ -98,6 +99,7 @@ def test_dana_asked_to_talk_and_nobody_answered(tmp_path: Path, now: datetime) -
     newest = _read(office, "mail.search", **{"from": dana["address"], "limit": 1})["messages"][0]
 
     assert mail == newest
+    assert mail["unread"]
     assert mail["to"] == [office.owner()]
     assert timedelta(0) < now - datetime.fromisoformat(mail["sent_at"]) < timedelta(days=4)
 

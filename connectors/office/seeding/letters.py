@@ -327,8 +327,8 @@ def _notes(world: World, ctx: Context) -> None:
 
 
 def _mark_read(world: World, ctx: Context) -> None:
-    """Read is what is older than three days, or answered."""
-    edge = int((world.now - timedelta(days=3)).timestamp())
+    """Read is what is older than four days (so that a Monday still has Friday's mail unread), or answered."""
+    edge = int((world.now - timedelta(days=4)).timestamp())
     ctx.c.execute("update mailbox set unread = 0 where unread = 1 and sent_at < ?", (edge,))
     ctx.c.execute(
         "update mailbox set unread = 0 where unread = 1 and exists (select 1 from mailbox l where l.address = mailbox.address"
