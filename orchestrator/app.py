@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import clock
+from orchestrator import clock, telemetry
 from orchestrator.deputy import Deputy
 from orchestrator.domain.item import State
 from orchestrator.errors import DeputyError, NotFound
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
 NOBODY = "nobody@localhost"
-SHIPPED_WORKFLOWS = Path(__file__).parent / "workflows" / "library"
 
 
 def desk(settings: Settings) -> Deputy:
@@ -156,14 +155,17 @@ def house(settings: Settings) -> House:
         inside_domains=sorted(domains),
         roles={owner: frozenset({"admin", "approver", "requester"})} if owner else {},
         approval_expiry=timedelta(days=settings.approval_expiry_days),
+        telemetry_content=settings.telemetry_content,
+        exporter=telemetry.exporter(settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant),
     )
 
 
 def library(settings: Settings) -> Any:
     """The shipped workflows and the person's own; one of the same name replaces the shipped one."""
+    from orchestrator import workflows
     from orchestrator.workflows.match import Library
 
-    return Library.load([SHIPPED_WORKFLOWS, settings.workflow_folder])
+    return Library.load([workflows.SHIPPED, settings.workflow_folder])
 
 
 def refresh_people(settings: Settings) -> None:
@@ -229,7 +231,12 @@ def run_worker(settings: Settings, *, until_idle: bool) -> int:
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle)
-        return Worker(store, Advancer(house(settings)), pace=pace).run()
+        shared = house(settings)
+        try:
+            return Worker(store, Advancer(shared), pace=pace).run()
+        finally:
+            if shared.exporter is not None:
+                shared.exporter.close()
     finally:
         store.close()
 

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from policies.guard import Call, Guard, Result
 
-from orchestrator import clock
+from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Replan, RunOutcome
@@ -57,6 +57,8 @@ class House:
     inside_domains: Sequence[str] = ()
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     approval_expiry: timedelta = timedelta(days=7)
+    telemetry_content: telemetry.Content = "redacted"
+    exporter: telemetry.Exporter | None = None
 
 
 class Speaking(TypedDict):
@@ -181,7 +183,7 @@ class _Advance:
         self.item = claimed.lease.item
         self.me = around.me(self.item)
         self.ledger = ClaimLedger(writer=writer, lease=claimed.lease, run_id=run.run_id)
-        self.spans = Spans(self.item, run, attempt=claimed.lease.epoch)
+        self.spans = Spans(self.item, run, attempt=claimed.lease.epoch, content=house.telemetry_content)
         self.gate = self._gate()
 
     async def finish(self) -> Advanced:
@@ -191,7 +193,10 @@ class _Advance:
             await self.ledger.close_questions(f"g{self.item.generation}.")
         ended = isinstance(outcome, Done | Ended)
         now = clock.now()
-        await self.writer.put(spans_table.put_many, self.spans.collect(self.claimed, outcome, now))
+        rows, fresh = self.spans.collect(self.claimed, outcome, now)
+        await self.writer.put(spans_table.put_many, rows)
+        if self.house.exporter is not None:
+            self.house.exporter.record(fresh)
         return Advanced(
             outcome=outcome,
             receipt=receipt(self.item, now) if ended else None,

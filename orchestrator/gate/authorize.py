@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from policies.guard import Approval as Leave
-from policies.guard import Call, Case, Guard, Result
-from policies.people import World
-
 from connectors.spec import Json
 from orchestrator.domain.call import ToolCall
 from orchestrator.domain.effect import Approval, ApprovalState
 from orchestrator.domain.person import Person
 from policies import digest as digests
 from policies.decision import Decision
+from policies.guard import Approval as Leave
+from policies.guard import Call, Case, Guard, Result
+from policies.people import World
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 from connectors.spec import Precondition, ToolSpec
 from orchestrator.domain.person import Person
+from orchestrator.gate.records import Records
 
-LONG_TEXT = 600  # characters of one argument shown on a card; the digest covers all of it
+SHORT_TEXT = 110  # characters of one argument in a preview
+LONG_TEXT = 4000  # characters of one argument shown on a card; the digest covers all of it
 
 
 def local_time(text: str, zone: str) -> str:
@@ -24,22 +26,28 @@ def local_time(text: str, zone: str) -> str:
     return f"{instant.astimezone(ZoneInfo(zone)):%a %-d %b %Y %H:%M} ({zone})"
 
 
-def _shown(value: Any, zone: str, names: Mapping[str, Person]) -> str:
+def _shown(value: Any, zone: str, names: Mapping[str, Person], records: Records) -> str:
+    if isinstance(value, bool) or value is None:
+        return "–" if value is None else "yes" if value else "no"
     if isinstance(value, str):
-        person = names.get(value.lower())
-        if person is not None:
-            return f"{person.name} <{person.address}>{'' if person.inside else ' — OUTSIDE'}"
-        if "@" in value and " " not in value:
-            return f"{value} — not in the directory"
-        text = local_time(value, zone)
-        return text if len(text) <= LONG_TEXT else f"{text[:LONG_TEXT]}… ({len(text)} characters)"
+        return _shown_text(value, zone, names, records)
     if isinstance(value, list):
-        return ", ".join(_shown(entry, zone, names) for entry in value)
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_shown(entry, zone, names)}" for key, entry in value.items())
-    return (
-        {True: "yes", False: "no", None: "–"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)
-    )
+        return ", ".join(_shown(entry, zone, names, records) for entry in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_shown(entry, zone, names, records)}" for key, entry in value.items())
+    return str(value)
+
+
+def _shown_text(value: str, zone: str, names: Mapping[str, Person], records: Records) -> str:
+    if (person := names.get(value.lower())) is not None:
+        return f"{person.name} <{person.address}>{'' if person.inside else ' — OUTSIDE'}"
+    if "@" in value and " " not in value:
+        return f"{value} — not in the directory"
+    if (title := records.title(value)) is not None:
+        author = names.get((records.author(value) or "").lower())
+        return f"“{title}”{f' from {author.name}' if author else ''} ({value})"
+    text = local_time(value, zone)
+    return text if len(text) <= LONG_TEXT else f"{text[:LONG_TEXT]}… ({len(text)} characters)"
 
 
 def _addresses(value: Any) -> list[str]:
@@ -52,14 +60,31 @@ def _addresses(value: Any) -> list[str]:
     return []
 
 
-def preview(spec: ToolSpec, args: Mapping[str, Any], *, zone: str, people: Mapping[str, Person]) -> str:
-    """One line: the tool's title and its shortest telling arguments."""
-    told = [
-        f"{name.replace('_', ' ')} {_shown(value, zone, people)}"
-        for name, value in args.items()
-        if value not in (None, "", []) and not (isinstance(value, str) and ("\n" in value or len(value) > 80))
-    ]
+def preview(
+    spec: ToolSpec, args: Mapping[str, Any], *, zone: str, people: Mapping[str, Person], records: Records
+) -> str:
+    """One line: the tool's title and its telling arguments, long texts by their first words."""
+    told = []
+    for name, value in args.items():
+        if value in (None, "", []):
+            continue
+        shown = " ".join(_shown(value, zone, people, records).split())
+        told.append(f"{name.replace('_', ' ')} {shown if len(shown) <= SHORT_TEXT else shown[:SHORT_TEXT] + '…'}")
     return f"{spec.title}: {'; '.join(told)}" if told else spec.title
+
+
+def reached(args: Mapping[str, Any], records: Records) -> list[str]:
+    """Everybody this call would reach: addresses in its arguments, and the people on the records it acts on."""
+    on_records = [address for value in _texts(dict(args)) for address in records.on_it(value)]
+    return list(dict.fromkeys(address.lower() for address in [*_addresses(dict(args)), *on_records]))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for entry in value.values() for text in _texts(entry)]
+    if isinstance(value, list):
+        return [text for entry in value for text in _texts(entry)]
+    return [value] if isinstance(value, str) else []
 
 
 def card(
@@ -75,19 +100,17 @@ def card(
     decision_reason: str,
     facts: Mapping[str, Any],
     preconditions: Sequence[Precondition],
-    context: Sequence[str] = (),
+    records: Records,
 ) -> dict[str, Any]:
-    """title, lines (one per argument), outside people, sources of identities, rule, what must still hold, and the request.
-
-    `context`: further plain sentences by code, e.g. who is already on the thread that a reply goes to.
-    """
-    outside = sorted({a for a in _addresses(dict(args)) if not (a in people and people[a].inside)})
+    """title, lines (one per argument), who it reaches, outside people, sources of identities, rule, what must hold, request."""
+    audience = [address for address in reached(args, records) if address != account.lower()]
+    outside = [address for address in audience if not (address in people and people[address].inside)]
     return {
         "title": spec.title,
         "tool": spec.name,
         "as": account,
-        "lines": [{"name": name, "value": _shown(value, zone, people)} for name, value in args.items()],
-        "context": list(context),
+        "lines": [{"name": name, "value": _shown(value, zone, people, records)} for name, value in args.items()],
+        "reaches": [_shown_text(address, zone, people, records) for address in audience],
         "outside": outside,
         "sources": facts.get("values", []),
         "rule": ", ".join(decision_rules),

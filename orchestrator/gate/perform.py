@@ -24,6 +24,7 @@ from orchestrator.domain.person import Person
 from orchestrator.gate import cards, execute
 from orchestrator.gate.authorize import Authority
 from orchestrator.gate.credentials import account, choose
+from orchestrator.gate.records import Records
 from orchestrator.gate.toolbox import Tool, Toolbox
 from orchestrator.store.connections import Connection
 from policies.decision import Decision
@@ -202,6 +203,7 @@ class Gate:
                 decision_reason=decision.reason,
                 facts=decision.facts,
                 preconditions=conditions,
+                records=Records.of(self.reads.values()),
             ),
             created_at=now,
             expires_at=_expiry(effect.args, now, self.approval_expiry),
@@ -501,7 +503,9 @@ class Gate:
                 "near_miss": decision.near_miss,
                 "preconditions": [{"kind": c.kind, "args": dict(c.args), "text": c.text} for c in conditions],
             },
-            preview=cards.preview(tool.spec, call.args, zone=self.zone, people=self.people),
+            preview=cards.preview(
+                tool.spec, call.args, zone=self.zone, people=self.people, records=Records.of(self.reads.values())
+            ),
             created_at=self.now(),
         )
 
