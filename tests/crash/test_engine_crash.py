@@ -72,7 +72,6 @@ def test_nobody_takes_over_a_stopped_host_on_sqlite(sqlite_bench: Bench) -> None
     """The stalled process is named; continued, it does the old and the new work exactly once."""
     named = trials.stop_on_sqlite(sqlite_bench)
 
-    assert named is not None
     assert "kill -CONT" in named.fix
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from multiprocessing.process import BaseProcess
@@ -30,9 +31,15 @@ class Bench:
         self.log = folder / "log"
 
     def worker(
-        self, *, until_idle: bool = False, kill_at: str = "", record: Path | None = None, **slow: float
+        self,
+        *,
+        until_idle: bool = False,
+        kill_at: str = "",
+        record: Path | None = None,
+        model_s: float = 0.0,
+        wire_s: float = 0.0,
     ) -> BaseProcess:
-        args = (self.url, str(self.outside.root), until_idle, slow.get("model_s", 0.0), slow.get("wire_s", 0.0))
+        args = (self.url, str(self.outside.root), until_idle, model_s, wire_s)
         return self.server.spawn(trial.work, *args, kill_at=kill_at, record=record, log=self.log)
 
     def said(self, text: str) -> int:
@@ -103,10 +110,10 @@ def kill_at(bench: Bench, point: str) -> bool:
 def kill_at_random(bench: Bench, kills: int, *, longest_s: float = 0.8) -> dict[str, int]:
     """`kills` kills at random instants; on PostgreSQL a second worker is there to take over, on SQLite the next one is."""
     several = bench.store.dialect == "postgresql"
-    slow = {"model_s": 0.02, "wire_s": 0.02}
+    wire_s = 0.02
     tasks = 0
     with trial.people(bench.url, bench.outside):
-        workers = [bench.worker(**slow) for _ in range(1 + several)]
+        workers = [bench.worker(model_s=0.02, wire_s=wire_s) for _ in range(1 + several)]
         for _ in range(kills):
             trial.submit(bench.store, 5)
             tasks += 5
@@ -114,7 +121,7 @@ def kill_at_random(bench: Bench, kills: int, *, longest_s: float = 0.8) -> dict[
             victim = workers.pop(0)
             victim.kill()
             victim.join(10)
-            workers.append(bench.worker(**slow))
+            workers.append(bench.worker(model_s=0.02, wire_s=wire_s))
         done = trial.until(lambda: not trial.unfinished(bench.store), 60 + 2 * kills)
         bench.end(*workers)
     wrong = bench.verdict(tasks)
@@ -125,10 +132,10 @@ def kill_at_random(bench: Bench, kills: int, *, longest_s: float = 0.8) -> dict[
 
 def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
     """PostgreSQL: a worker is stopped, taken over, and continued: it records nothing more and exits 75."""
-    slow = {"model_s": 0.02, "wire_s": 0.05}
+    wire_s = 0.05
     tasks = 0
     with trial.people(bench.url, bench.outside):
-        stopped, other = bench.worker(**slow), bench.worker(**slow)
+        stopped, other = bench.worker(model_s=0.02, wire_s=wire_s), bench.worker(model_s=0.02, wire_s=wire_s)
         for _ in range(rounds):
             trial.submit(bench.store, 12)
             tasks += 12
@@ -141,7 +148,7 @@ def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
             assert taken, bench.log.read_text()[-2000:]
             stopped.join(20)
             assert stopped.exitcode == 75, stopped.exitcode
-            stopped, other = other, bench.worker(**slow)
+            stopped, other = other, bench.worker(model_s=0.02, wire_s=wire_s)
         done = trial.until(lambda: not trial.unfinished(bench.store), 60)
         bench.end(stopped, other)
     assert done, trial.unfinished(bench.store)
@@ -150,31 +157,32 @@ def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
     return {"rounds": rounds, "tasks": tasks, "sessions ended": bench.said("ended"), "fenced": bench.said("fenced:")}
 
 
-def stop_on_sqlite(bench: Bench) -> hosts.Stalled | None:
+def stop_on_sqlite(bench: Bench) -> hosts.Stalled:
     """SQLite: the host is stopped, work arrives, nobody takes over; continued, it does everything once. Who was named as stalled."""
-    slow = {"model_s": 0.02, "wire_s": 0.05}
+    wire_s = 0.05
     with trial.people(bench.url, bench.outside):
-        host = bench.worker(**slow)
+        host = bench.worker(model_s=0.02, wire_s=wire_s)
         trial.submit(bench.store, 3)
         time.sleep(random.uniform(0.2, 0.5))
         assert host.pid is not None
         os.kill(host.pid, signal.SIGSTOP)
-        trial.submit(bench.store, 3)
+        message = threading.Thread(
+            target=trial.submit, args=(bench.store, 3)
+        )  # waits, if the host was stopped inside a commit
+        message.start()
         assert hosts.start_host_if_free(bench.store, ["false"]) is None
-        named: list[hosts.Stalled] = []
-        trial.until(
-            lambda: named.append(found) or True if (found := hosts.stalled_host(bench.store, after_s=0.8)) else False,
-            10,
-        )
+        trial.until(lambda: hosts.stalled_host(bench.store, after_s=0.8) is not None, 10)
+        named = hosts.stalled_host(bench.store, after_s=0.8)
         os.kill(host.pid, signal.SIGCONT)
+        message.join(30)
         done = trial.until(lambda: not trial.unfinished(bench.store), 60)
         bench.end(host)
     assert done
     wrong = bench.verdict(6)
     assert not wrong, wrong
-    assert named
-    assert named[0].pid == host.pid
-    return named[0]
+    assert named is not None
+    assert named.pid == host.pid
+    return named
 
 
 def submit_around_the_end(bench: Bench, submits: int) -> dict[str, Any]:
