@@ -79,7 +79,7 @@ def office(settings: Settings) -> Office:
         raise NotFound("the local office is switched off", fix="set DEPUTY_OFFICE=true")
     if not settings.office_file.exists():
         settings.office_file.parent.mkdir(parents=True, exist_ok=True)
-        seed(settings.office_file, seed=1, now=None)
+        seed(settings.office_file, seed=1, now=None, only_if_empty=True)
     return Office(settings.office_file)
 
 
@@ -134,9 +134,8 @@ def toolbox(settings: Settings) -> Toolbox:
 
 def house(settings: Settings) -> House:
     """What a worker's advances share: tools, guard, workflows."""
-    from policies.guard import Guard
-
     from orchestrator.engine.advance import House
+    from policies.guard import Guard
 
     owner = settings.owner
     domains: set[str] = set()
@@ -191,17 +190,16 @@ def ensure_worker(settings: Settings) -> int | None:
 
     Call it after a submit has committed, and again at each poll while following.
     """
-    from orchestrator.engine import hosts
+    from orchestrator.engine import hosts, prestart
 
     path = Path(settings.store_url.partition("sqlite:///")[2])
-    if settings.store_url.startswith("sqlite") and not hosts.is_free(path.with_name(hosts.LOCK_NAME)):
+    if settings.store_url.startswith("sqlite") and not hosts.is_free(path.with_name(prestart.LOCK_NAME)):
         return None
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
         if not _is_work_left(store):
             return None
-        command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "worker", "--until-idle"]
-        environment = {**os.environ, **settings.as_environment()}
+        command, environment = prestart.worker_command(settings.as_environment())
         started = hosts.start_host_if_free(store, command, env=environment, log=settings.home / "worker.log")
         return started.pid if started else None
     finally:
@@ -220,8 +218,8 @@ def _is_work_left(store: Store) -> bool:
         )
 
 
-def run_worker(settings: Settings, *, until_idle: bool) -> int:
-    """Works until stopped, or until nothing is left to do; the process's exit code."""
+def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> int:
+    """Works until stopped, or until nothing was left to do for `idle_s` seconds; the process's exit code."""
     from orchestrator.engine.advance import Advancer
     from orchestrator.engine.serving import Pace
     from orchestrator.engine.worker import Worker
@@ -230,7 +228,7 @@ def run_worker(settings: Settings, *, until_idle: bool) -> int:
     store = Store.open(settings.store_url, tenant_id=settings.tenant, name="worker")
     try:
         prepare(settings, store)
-        pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle)
+        pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
         shared = house(settings)
         try:
             return Worker(store, Advancer(shared), pace=pace).run()

@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.engine.prestart import LOCK_NAME
 from orchestrator.store import workers
 from orchestrator.store.database import Store
 
-LOCK_NAME = "host.lock"
 STALLED_AFTER_S = 10.0
 _TRY_FOR_S = 0.5  # somebody who only tests the lock holds it for a moment
 _TRY_EVERY_S = 0.02

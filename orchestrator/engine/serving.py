@@ -48,6 +48,7 @@ class Pace:
     drain_s: float = 20.0
     linger_s: float = 60.0  # until idle: stays for what falls due within so long
     until_idle: bool = False
+    idle_s: float = 0.0  # until idle: stays this long after the last work, for the answer that often follows at once
 
 
 @dataclass(slots=True)
@@ -102,6 +103,7 @@ class Serving:
         self._suspects: dict[str, int] = {}
         self._draining = False
         self._looked_s = 0.0
+        self._busy_s = time.monotonic()
         self._due = timers.Due(None, None)
         self._changes: sqlite3.Connection | None = None
         self._seen_version = -1
@@ -191,7 +193,10 @@ class Serving:
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return self._pace.until_idle and not ready and not self._live and not self._soon()
+        if ready or self._live or self._soon():
+            self._busy_s = time.monotonic()
+            return False
+        return self._pace.until_idle and time.monotonic() - self._busy_s >= self._pace.idle_s
 
     async def _read_ready(self) -> int:
         def look() -> int:

@@ -62,6 +62,19 @@ class Session:
 
         return times.parse(text, now=clock.now(), zone=self.zone(who), day_means=day_means or times.EVENING)
 
+    def start_early(self) -> None:
+        """Lets a worker load while this process still does; only where everything it needs is there already."""
+        settings = self.settings
+        file = settings.store_url.partition("sqlite:///")[2]
+        if not file or not os.path.exists(file) or (settings.office and not settings.office_file.exists()):
+            return
+        from pathlib import Path
+
+        from orchestrator.engine import prestart
+
+        lock = Path(file).with_name(prestart.LOCK_NAME)
+        self._worker = prestart.start(lock, settings.as_environment(), settings.home / "worker.log")
+
     def keep_going(self) -> None:
         """Starts a worker host where there is work and nobody holds the host lock; cheap, so followers call it at each poll."""
         if self._worker is not None and _lives(self._worker):

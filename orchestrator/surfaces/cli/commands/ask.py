@@ -82,6 +82,7 @@ def submit_and_follow(
     detach: bool = False,
 ) -> int:
     """Puts the wish on the worklist; unless detached, follows it. Returns the exit code."""
+    session.start_early()
     if wishes.get("workflow") is not None:
         check_workflow(session, wishes["workflow"])
     who = session.who(speaker)

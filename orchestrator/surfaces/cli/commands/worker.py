@@ -10,9 +10,10 @@ from orchestrator.surfaces.cli.session import Session
 
 @click.command()
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is left to do.")
+@click.option("--idle", "idle_s", type=float, default=0.0, hidden=True, help="Seconds without work before it stops.")
 @options.session
-def command(session: Session, until_idle: bool) -> int:
+def command(session: Session, until_idle: bool, idle_s: float) -> int:
     """Work on the worklist. Other commands start one by themselves when there is something to do."""
     from orchestrator import app
 
-    return app.run_worker(session.settings, until_idle=until_idle)
+    return app.run_worker(session.settings, until_idle=until_idle, idle_s=idle_s)
