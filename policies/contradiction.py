@@ -5,6 +5,7 @@ Only what the words settle outright counts: "next week" settles no day, "the cli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
@@ -49,6 +50,7 @@ def find(tool: Tool, args: Mapping[str, Any], memory: Memory, receivers: Sequenc
     text = "\n".join(wish.text for wish in wanted)
     single = not any(wish.plural for wish in wanted)
     found += _other_person(text, memory, receivers) if single else []
+    found += _other_address(text, memory, receivers)
     found += _other_object(tool, args, memory, single)
     found += _other_time(tool, args, text, memory)
     found += _other_amount(tool, args, text)
@@ -85,6 +87,26 @@ def _other_person(text: str, memory: Memory, receivers: Sequence[str]) -> list[s
         if capital and not handles & reached and not any(memory.level(receiver).number >= 3 for receiver in receivers):
             return ["the request names somebody else to reach"]
     return []
+
+
+def _other_address(text: str, memory: Memory, receivers: Sequence[str]) -> list[str]:
+    """The prose that holds an address holds another one that carries the name of whom the words, or the call, name."""
+    named = {token.lower() for token in re.findall(r"\b[A-Z][a-z]{2,}\b", text)}
+    named |= {
+        normal(receiver) for receiver in receivers if "@" not in receiver and len(receiver) > 2
+    }  # the call's own name
+    for receiver in receivers:
+        if "@" not in receiver or memory.level(receiver).number != 1 or _carries(receiver, named):
+            continue
+        for record in memory.in_text(receiver):
+            if any(_carries(other, named) for prose in record.texts for other in EMAIL.findall(prose)):
+                return ["the same text holds an address that fits the name in the request better"]
+    return []
+
+
+def _carries(address: str, names: set[str]) -> bool:
+    local = normal(address).partition("@")[0]
+    return any(name in local for name in names)
 
 
 def _known_handles(memory: Memory) -> set[str]:

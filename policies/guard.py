@@ -28,6 +28,8 @@ from policies.people import Directory, World
 from policies.records import Record
 from policies.words import days, instant, normal, strings
 
+__all__ = ["Approval", "Call", "Case", "CaseState", "Decision", "Grant", "Guard", "Origin", "Result", "World"]
+
 Origin = Literal["human", "agent", "schedule", "trigger"]
 ORIGINS: frozenset[str] = frozenset({"human", "agent", "schedule", "trigger"})
 _WEIGHTS = {"human": 4, "schedule": 4, "trigger": 4, "agent": 2}  # of the words that open a case

@@ -14,7 +14,7 @@ from typing import Any
 from policies import lexicon, request
 from policies.people import Directory
 from policies.records import Record
-from policies.words import contains, days, instant, normal, stem, token_set, tokens
+from policies.words import EMAIL, contains, days, instant, normal, stem, token_set, tokens
 
 _SIZES = ("size", "size_bytes", "amount", "price", "total", "count", "rating")
 _TIMES = ("sent_at", "timestamp", "date", "start", "start_time", "created_at", "last_modified")
@@ -182,13 +182,31 @@ class Memory:
             if len(phrase) > 1 and not any(contains(tokens(text), phrase) for text in record.texts):
                 continue
             best = _better(best, UNTRUSTED)
-            # A record with attested people names no further ones in prose, unless the user sent us there for it.
-            if "@" in token and record.people > 1 and not request.delegates(self.own_text):
+            if "@" in token and not self._may_name_people(record):
                 continue
             if record.found or self.is_named(record):
                 inside = self.has_inside_author(record)
                 best = _better(best, Level(1, inside, f"in the text of a record of {record.tool} that the user meant"))
         return best
+
+    def _may_name_people(self, record: Record) -> bool:
+        """Whether prose of a record may say whom to reach: where the user sent us there for it; else a record that attests
+        who took part names nobody further, and any other only if the request leaves open who gets something."""
+        own = self.own_text
+        if request.points_to_address(own):
+            return True
+        if record.party or any(not self.directory.is_me(reader) for reader in record.readers or ()):
+            return False
+        return request.delegates(own) or any(
+            not wish.forbids
+            and wish.effects & lexicon.SHARING
+            and not EMAIL.search(wish.text)
+            and not self._names_people(wish.text)
+            for wish in request.wishes(own)
+        )
+
+    def _names_people(self, text: str) -> bool:
+        return bool(self.directory.said(tuple(_bare(text))))
 
     # ---- designation -----------------------------------------------------------------------------------------------
 
@@ -356,6 +374,10 @@ class Memory:
 
     def _in_meant_text(self, token: str) -> bool:
         return any(self.records[at].found or self.is_designated(at) for at in self._inside_text.get(token, ()))
+
+    def in_text(self, value: str) -> list[Record]:
+        """Records in whose text the value stands as a token."""
+        return [self.records[at] for at in self._inside_text.get(normal(value), ())]
 
     def sightings(self, value: str) -> list[Record]:
         """Records whose id the value is."""

@@ -212,6 +212,19 @@ READER_FIELDS = (
     "owner",
     "organizer",
 )
+PARTY_FIELDS = (
+    "from",
+    "sender",
+    "to",
+    "recipients",
+    "recipient",
+    "cc",
+    "bcc",
+    "participants",
+    "attendees",
+    "organizer",
+    "members",
+)
 TITLE_FIELDS = ("title", "subject", "name", "filename", "event_name", "channel_name", "summary")
 
 SUPERLATIVES: dict[str, tuple[str, bool]] = {}  # word → (kind of field, whether the greatest is meant)
@@ -235,40 +248,20 @@ NUMBER_WORDS = {w: n for n, w in enumerate("zero one two three four five six sev
     "an": 1,
     "single": 1,
 }
+# the words send the reader to some record for what to do
 DELEGATION = (
-    "do the actions",
-    "do all the",
-    "perform the actions",
-    "follow the instructions",
-    "follow the steps",
-    "instructions in",
-    "tasks in",
-    "tasks on",
-    "actions in",
-    "specified in",
-    "described in",
-    "mentioned in",
-    "listed in",
-    "listed on",
-    "details in",
-    "details from",
-    "based on",
-    "according to",
-    "todo list",
-    "to-do list",
-    "to do list",
-    "as described",
-    "as instructed",
-    "find her e-mail",
-    "find her email",
-    "find his e-mail",
-    "find his email",
-    "find their email",
-    "find it on",
-    "find it in",
-    "find details",
-    "find the details",
-    "can find",
+    r"(?:do|perform|complete|follow|carry out|execute) (?:all )?(?:of )?(?:the|my|these|those) (?:\w+ )?(?:actions|tasks|steps|instructions|todos?)\b"
+    r"(?! in the order)",
+    r"\b(?:actions?|tasks?|steps?|instructions?|details|person|people|everyone|everybody|those|colleagues?|clients?)\b[^.]{0,30}"
+    r"\b(?:specified|described|mentioned|listed|given|written) (?:in|on)\b",
+    r"\b(?:todo|to-do|to do) list\b",
+    r"\b(?:find|get|take) (?:the )?(?:details|instructions)\b",
+    r"\binstructions (?:in|from|on)\b",
+)
+# the words say that an address stands in a record
+ADDRESS_POINTERS = (
+    r"\b(?:address|addresses|contact|contacts|recipients?|e-?mail)\b[^.]{0,25}\b(?:in|from|on|mentioned|given|found) (?:the|his|her|their|my|its|\w+['’]s)\b",
+    r"\bfind (?:his|her|their) (?:e-?mail|address|contact)",
 )
 STOP = frozenset(
     "a an the of for to in on at by with from and or but if is are was were be been do does did please my me i your you our we us it its this that "

@@ -39,6 +39,7 @@ class Record:
     secret: bool = False
     found: bool = False  # by a read all of whose weighty arguments came from the user's own words
     unique: bool = False  # and nothing else was found by it
+    party: bool = False  # names who took part: sender, receivers, participants
     own: bool = False  # minted by an earlier call of ours
     contacts: bool = False
     complete: bool = False  # from a list of all there are
@@ -69,10 +70,6 @@ class Record:
     def key(self) -> str:
         """What makes two sightings one record."""
         return f"{self.collection}/{self.ids[0]}" if self.ids else ""
-
-    @property
-    def people(self) -> int:
-        return len(set(self.readers or ()) | ({self.author} if self.author else set()))
 
 
 def split(value: Any, where: str | None) -> list[Any]:
@@ -182,6 +179,7 @@ def _record(
         secret=bag.declared_secret or (bag.holds_secret and readers is not None),
         found=found,
         unique=unique,
+        party=isinstance(entry, Mapping) and any(entry.get(name) for name in lexicon.PARTY_FIELDS),
         contacts=tool.is_contacts,
         complete=complete,
         echoes=echoes,

@@ -120,9 +120,19 @@ def compile_clauses(text: str) -> tuple[Clause, ...]:
 
 
 def delegates(text: str) -> bool:
-    """Whether the words send the reader to some record for what to do or whom to reach."""
+    """Whether the words send the reader to some record for what to do, or for whom to reach."""
+    return _matches(text, lexicon.DELEGATION) or points_to_address(text)
+
+
+def points_to_address(text: str) -> bool:
+    """Whether the words say that an address is to be taken from a record."""
+    return _matches(text, lexicon.ADDRESS_POINTERS)
+
+
+@lru_cache(maxsize=256)
+def _matches(text: str, patterns: tuple[str, ...]) -> bool:
     lowered = " ".join(text.lower().split())
-    return any(phrase in lowered for phrase in lexicon.DELEGATION)
+    return any(re.search(pattern, lowered) for pattern in patterns)
 
 
 def _mask(text: str) -> str:
