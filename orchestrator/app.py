@@ -152,7 +152,7 @@ def house(settings: Settings) -> House:
         library=library(settings),
         model=settings.model,
         inside_domains=sorted(domains),
-        roles={owner: frozenset({"admin", "approver", "requester"})} if owner else {},
+        roles={owner: frozenset({"admin", "approver"})} if owner else {},
         approval_expiry=timedelta(days=settings.approval_expiry_days),
         telemetry_content=settings.telemetry_content,
         exporter=telemetry.exporter(settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant),

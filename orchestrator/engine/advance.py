@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from policies.guard import Call, Guard, Result
-
 from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
@@ -42,6 +40,7 @@ from orchestrator.workflows.route import NotRouted, Routed, route
 from orchestrator.workflows.slots import refine
 from orchestrator.workflows.values import SlotValue
 from policies.grants import Grant
+from policies.guard import Call, Guard, Result
 
 NO_MODEL_FIX = "set DEPUTY_MODEL, or say it like one of: deputy workflow ls"
 
@@ -217,7 +216,10 @@ class _Advance:
             generation=self.item.generation,
         )
         journal = RunJournal(log=self.log, gate=self.gate, ledger=self.ledger)
-        return await execute.run(self.workflow, self.slots, host, journal, generation=self.item.generation)
+        outcome = await execute.run(self.workflow, self.slots, host, journal, generation=self.item.generation)
+        answered = {slot.name: slot for slot in journal.answered_slots()}
+        self.slots = [answered.pop(slot.name, slot) for slot in self.slots] + list(answered.values())
+        return outcome
 
     # ---- rebuilding --------------------------------------------------------------------------------------------------
     def _gate(self) -> Gate:

@@ -18,6 +18,7 @@ from orchestrator.gate.perform import Gate
 from orchestrator.store.steplog import StepRow
 from orchestrator.store.waits import Wait
 from orchestrator.workflows.execute import MISSING, Missed
+from orchestrator.workflows.values import SlotValue
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +76,14 @@ class RunJournal:
         }
         self._gate = gate
         self._ledger = ledger
+
+    def answered_slots(self) -> list[SlotValue]:
+        """Slots that a person's answer has filled."""
+        return [
+            SlotValue.from_json(value)
+            for key, value in self._values.items()
+            if key.startswith("slot.") and isinstance(value, dict)
+        ]
 
     def get(self, key: str) -> Json | Missed:
         if key in self._values:
