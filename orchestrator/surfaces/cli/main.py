@@ -83,6 +83,7 @@ def deputy(ctx: click.Context, home: str | None, sets: Sequence[str], debug: boo
             raise click.UsageError(f"--set {pair!r} is not NAME=VALUE", ctx)
         flags[name.strip()] = value
     ctx.obj = Session(flags)
+    ctx.call_on_close(ctx.obj.close)
 
 
 def entry() -> NoReturn:

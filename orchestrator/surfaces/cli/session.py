@@ -25,6 +25,7 @@ class Session:
         self.flags = dict(flags)
         self.output = Output(as_json=False)
         self._worker: int | None = None
+        self._opened: Deputy | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -41,7 +42,13 @@ class Session:
             )
         from orchestrator import app
 
-        return app.desk(self.settings)
+        self._opened = app.desk(self.settings)
+        return self._opened
+
+    def close(self) -> None:
+        """Lets go of the store, if it was opened."""
+        if self._opened is not None:
+            self._opened.close()
 
     def who(self, name: str | None = None) -> Principal:
         from orchestrator.surfaces import identity
