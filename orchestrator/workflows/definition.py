@@ -55,7 +55,8 @@ class Slot(_Part):
     required: bool = True  # a slot with a default is never asked for
     default: str | int | float | None = None  # in the user's words, e.g. "next 5 working days"
     ask: str | None = None  # the question when it is required and the request does not say; absent: do not match
-    cues: Words = ()  # words that stand before it ("from", "to"), where several slots share a type
+    cues: Words = ()  # what it stands next to: a preposition, "'s", "direct", or "before cover" (the meaning that follows)
+    tense: Literal["past", "future"] | None = None  # of an event: which side of now its time lies on
 
     @property
     def is_needed(self) -> bool:

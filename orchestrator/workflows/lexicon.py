@@ -13,7 +13,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 _ANSWERED = r"(?:answer(?:ed)?|repl(?:y|ied)|respond(?:ed)?|react(?:ed)?|(?:got|gotten|get|came|come) back|(?:written|write|wrote) back|heard back|hear back)"
-_TO_ME = r"(?: (?:to|on|from|about))?(?: (?:me|us|it|them|my mails?|my e-?mails?|anyone|anybody))?(?: (?:so far|yet))?"
+_TO_ME = r"(?: (?:to|on|from|about))?(?: (?:me|us|it|them|anyone|anybody))?(?: (?:so far|yet))?"
 _DID_NOT = r"(?:(?:has|have|had|did|does|do)(?: not|n't)|hasnt|havent|didnt|never|not|yet to|still to|failed to)(?: (?:ever|yet|even|really|bothered to))*"
 _REPLY = r"(?:an? |any |the |their )?(?:reply|replies|response|responses|answer|answers|reaction)(?: back)?"
 _PEOPLE = r"(?:everyone|everybody|people|them|(?:all )?(?:the )?(?:others|other attendees|attendees|participants|group|team|guests|invitees|people))"
@@ -31,7 +31,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "owed-by-me",
     ),
     (
-        r"(?:i |we )?(?:haven't|have not|hadn't|never|didn't|did not|'ve not|not)(?: yet| ever| even)* (?:read|opened|seen|looked at|gotten to|got to|open)(?: yet)?",
+        r"(?:i|we)(?: haven't| have not|'ve not| hadn't| never| didn't| did not| have never|'ve never)(?: yet| ever| even)* (?:read|opened|seen|looked at|gotten to|got to|open)(?: yet)?|(?:haven't|have) i (?:not )?(?:read|opened|seen)(?: yet)?|not(?: yet)? (?:read|opened)(?: yet)?(?: by me)|not yet (?:read|opened)|yet to be (?:read|opened)",
         "unread",
     ),
     (
@@ -47,7 +47,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "unanswered",
     ),
     (
-        r"(?:still )?(?:unanswered|unreplied|(?:awaiting|waiting for|waiting on|pending|await) (?:an? |their |any )?(?:reply|replies|response|responses|answer|answers)|(?:has |have |that |which )*(?:gone|went|go) (?:quiet|silent|cold|unanswered)|ignored(?: me)?|left hanging)(?: from)?",
+        r"(?:still )?(?:unanswered|unreplied|(?:awaiting|waiting for|waiting on|pending|await) (?:an? |their |any )?(?:reply|replies|response|responses|answer|answers)|(?:has |have |that |which )*(?:gone|went|go) (?:quiet|silent|cold|unanswered)|ignored(?: me)?|left hanging|owes? me (?:still )?(?:an? )?(?:reply|answer|response))(?: from)?",
         "unanswered",
     ),
     (
@@ -58,6 +58,21 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"(?:that |which )?(?:she|he|they)?(?:'s| has| have|'ve)? ?(?:just )?(?:sent|wrote|written|emailed|mailed) (?:to )?(?:me|us)(?: over)?|(?:she|he|they)(?: just)? (?:sent|wrote)",
         "sent-by-them",
     ),
+    # invitations, presence, asking nicely
+    (
+        r"send(?:ing)? (?:(?:her|him|them|us|everyone|everybody|all|out) )*(?:an? |the |out )*(?:calendar |meeting )?(?:invite|invitation)s?"
+        r"(?: (?:to|out))?(?: (?:her|him|them|everyone|everybody|all))?",
+        "!invite",
+    ),
+    (r"(?:i|we) (?:won't|will not|can't|cannot|can not|couldn't)(?: be able to)? (?:attend|make|join|come(?: to)?|be there(?: for)?)(?: it)?(?: to)?", ""),
+    (r"(?:on|over|by) (?:the )?(?:phone|telephone|video|zoom|teams)", ""),
+    (r"(?:that |which )?(?:i|we)(?:'ve| have)?(?: just)? (?:received|got)", ""),
+    (r"(?:is there )?anything (?:(?:i|we) (?:should|need to|must|ought to) (?:know|be aware of)(?: about)?|important|urgent|planned|scheduled|going on)", "!what"),
+    (r"(?:can|could|may) (?:i|we)(?: please)? (?:get|have|see)", "!show/schedule/find"),
+    (r"(?:all |the )?(?:at the )?same time", "same-time"),
+    (r"(?:have |has )?in common(?: with (?:me|us))?", "works-for-all"),
+    (r"so (?:that )?(?:she|he|they) can (?:approve|sign|pay|process|check) it", "approver"),
+    (r"all (?:be )?(?:do|make|meet|free|available|make it)", "works-for-all"),
     # telling people
     (
         rf"(?:let|letting) {_PEOPLE}(?: else)? know(?: about it| that| why)?|(?:tell|telling|inform|informing|notify|notifying|update|updating|warn|warning) {_PEOPLE}(?: about (?:it|that|this)| why)?(?: too| as well)?",
@@ -68,12 +83,17 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "tell-time",
     ),
     (
+        r"(?:let|letting) (?:her|him) know(?: about it| that| why)?|(?:tell|telling|inform|informing|notify|notifying) (?:her|him)"
+        r"(?: about (?:it|that|this)| why)?(?: too| as well)?",
+        "tell-attendees",
+    ),
+    (
         r"in (?:the|that|this|same|her|his|their|the same|the original) (?:mail |email |e-mail )?(?:thread|conversation)",
         "in-thread",
     ),
     # when people can
     (
-        rf"(?:that |which )?(?:works?|suits?|fits?|is (?:good|ok|okay|fine|convenient)|are good)(?: well)? (?:for )?(?:{_ALL}|us|her|him|them|me|each of us)",
+        rf"(?:that |which )?(?:works?|suits?|fits?|is (?:good|ok|okay|fine|convenient)|are good)(?: well)? (?:for )?(?:{_ALL}|us|her|him|them|each of us)",
         "works-for-all",
     ),
     (
@@ -81,9 +101,10 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "works-for-all",
     ),
     (
-        r"(?:when |times |slots |that |where )?i(?:'m| am| would be|'d be| could be| can be) (?:free|available)|(?:when |times |slots |that )?i (?:can (?:do|make|meet|talk)|have (?:free|time|open|room|gaps?|availability))(?= *(?:[.,?!]|$|\0|in|on|next|this))|(?:when |times |slots )?i can(?= *(?:[.,?!]|$))|my (?:own )?(?:availability|availabilities|free (?:time|times|slots?|gaps|windows?)|open (?:slots?|times?|windows?)|available (?:times?|slots?))|(?:that |which |what )?(?:works?|suits?) (?:for )?me",
+        r"(?:when |times |slots |time slots |hours )(?:that |when |which |where )?i(?:'m| am| would be|'d be| could be| can be)(?: next| also)? (?:free|available)|(?:when |times |slots |that )?i (?:can (?:do|make|meet|talk)|have (?:free|time|open|room|gaps?|availability))(?= *(?:[.,?!]|$|\0|in|on|next|this))|(?:when |times |slots )?i can(?= *(?:[.,?!]|$))|when i (?:can|could) (?:meet|talk|make it|do it|speak)|my (?:own )?(?:availability|availabilities|free (?:time|times|slots?|gaps|windows?)|open (?:slots?|times?|windows?)|available (?:times?|slots?))|(?:that |which |what )?(?:works?|suits?) (?:for )?me",
         "my-availability",
     ),
+    (r"(?:that |which )?(?:works?|suits?|fits?)(?: well)? for(?! me(?!\w))", "works-for-all"),
     # the day
     (
         r"(?:catch|bring|get) me up(?: to (?:speed|date))?(?: on| with)?|fill me in(?: on)?|(?:run|walk|talk|take) me through|brief me(?: on| for| about)?|get me ready(?: for)?|prep(?:are)? me(?: for)?",
@@ -93,9 +114,10 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"what(?:'s| is| does| do| have i got| are)?(?: there| waiting| happening| up| on| coming up| ahead| in store)*(?: for me)?(?: (?:on|in) (?:my|the) (?:plate|agenda|calendar|schedule|books|diary|programme|program|menu|cards))|what(?:'s| is) (?:on|up|ahead|in store|happening|coming up|waiting)(?: for me)?|what (?:do i have|have i got)(?: on| going on| coming up| planned| lined up)?|(?:how|what)(?:'s| is| does| do) (?:my|the) day (?:look(?:ing)?|be)(?: like)?|what(?:'s| is| does) my day(?: look)?(?: like| hold)?|what my day (?:looks like|holds)",
         "!what",
     ),
+    (r"what(?:'s| does| will| is) \0+ (?:look(?:ing)?|be|hold)(?: like)?(?: for me)?", "!what"),
     (r"what (?:needs|requires|deserves) my attention|what i (?:need to|should|must) know", "!what"),
     (
-        r"did (?:we|they|the team|people|everyone) (?:decide|agree|conclude|settle)(?: on| upon| to)?|(?:(?:were|was|we|have|we've|been|got|get|the team|they|people|us) )*(?:decided(?: on| upon)?|agreed(?: on| upon| to)?|concluded|settled(?: on)?|resolved)|(?:decisions?|agreements?|conclusions?) (?:were |was |have been |got |we |they |we've )*(?:made|taken|reached|come to)",
+        r"did (?:we|they|the team|people|everyone) (?:decide|agree|conclude|settle|reach|make|take|come to)(?: on| upon| to)?|(?:decisions?|conclusions?|agreements?) (?:have|did|has) (?:we|they|the team|people|you) (?:take|taken|make|made|reach|reached)|(?:(?:were|was|we|have|we've|been|got|get|the team|they|people|us) )*(?:decided(?: on| upon)?|agreed(?: on| upon| to)?|concluded|settled(?: on)?|resolved)|(?:decisions?|agreements?|conclusions?) (?:were |was |have been |got |we |they |we've )*(?:made|taken|reached|come to)",
         "decision",
     ),
     (
@@ -120,7 +142,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "absence",
     ),
     (
-        r"(?:who )?(?:(?:is|will be|will|'ll|'s|as|being|be) )?(?:my |the |a )?(?:covering|cover|covers|covered|stand-?in|standing in|stands in|stand in|stepping in|steps in|step in|filling in|fills in|fill in|deputising|deputises|deputizing|deputizes|deputise|deputize|deputy|back-?up|backing (?:me )?up|backs me up|substitut(?:e|es|ing)|replacement|holding the fort|holds the fort|taking over|takes over|take over|looking after things|looks after things|in charge)(?: for me| my (?:work|stuff|things|desk))?",
+        r"(?:who )?(?:(?:is|will be|will|'ll|'s|as|being|be) )?(?:my |the |a )?(?:covering|cover|covers|covered|stand-?in|standing in|stands in|stand in|stepping in|steps in|step in|filling in|fills in|fill in|deputising|deputises|deputizing|deputizes|deputise|deputize|(?<=my )deputy|(?<=as )deputy|back-?up|backing (?:me )?up|backs me up|substitut(?:e|es|ing)|replacement|holding the fort|holds the fort|taking over|takes over|take over|looking after things|looks after things|in charge)(?: for me| my (?:work|stuff|things|desk))?",
         "cover",
     ),
     # senders
@@ -142,8 +164,9 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "invoice",
     ),
     # places and politeness
+    (r"pointing (?:people |everyone |them )?(?:to|at)", ""),
     (
-        r"(?:in|on|onto|into|to|from|off|out of) (?:my|our|the|both our|everyone's|everybody's|both|all our) ?(?:calendars?|diar(?:y|ies))",
+        r"(?:(?:in|on|onto|into|to|from|out of) )?(?:my|our|the|both our|everyone's|everybody's|both|all our) ?(?:calendars?|diar(?:y|ies))",
         "calendar",
     ),
     (
@@ -154,6 +177,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
     (r"(?:my|our)(?: own)? (?:very )?(?:last|latest|newest|most recent|recent|previous|first|original|earlier) (?:e-?mail|mail|message)s?(?: to)?", "my-mail"),
     (r"(?:most |very )?(?:last|latest|newest|recent|most[- ]recent|freshest)", "last"),
     (r"(?:one[- ](?:to|on)[- ]one|1 ?[:.] ?1|1on1|1-to-1|1-on-1|1-1)s?", "meeting"),
+    (r"(?:go|talk|run|walk|work)(?:ing)? (?:over|through)", "meeting"),
     (r"catch[- ]?ups?|check[- ]ins?(?! (?:with|on))|touch base|sit[- ]down|get[- ]togethers?|meet[- ]?ups?", "meeting"),
     (
         r"(?:video|phone|zoom|teams|online|voice|google meet|virtual|telephone|intro|introductory|status)[ -](?:call|meeting|chat|conference|sync)|calendar (?:entry|invite|invitation|event|item|block|hold)|meeting invit(?:e|ation)",
@@ -166,15 +190,15 @@ ACTIONS: dict[str, str] = {
     "invite": "invite | send an invite | send an invitation | send invites | send invitations | send out invites | "
     "send out an invite | send out invitations | send the invite | send the invitation | send a calendar invite | send out the invite",
     "meet": "meet | meet with | get together",
-    "schedule": "schedule | set up | setup | set | set me up | arrange | organise | organize | book | book in | plan | put in | put | fix up | fix | line up | "
+    "schedule": "schedule | book me in | set up | setup | set | set me up | arrange | organise | organize | book | book in | plan | put in | put | fix up | fix | line up | "
     "pencil in | pencil | lock in | lock | create | grab | block | block out | block off | reserve | get | get me | get us  | make | "
     "slot in | slot | hold | host | set aside | carve out | sort out | sort | throw | pop | squeeze in | squeeze | stick | drop | call in | convene | have | do | need | want | like | like to have",
-    "find": "find | find me | find us | look for | search for | search | look up | seek | figure out | work out | identify | come up with | check | check for | see | spot | pick | pick out | look | locate | determine | hunt down",
-    "show": "show | show me | list | list me | display | tell me | give me | give | pull up | pull | pull together | put together | compile | collect | gather | report | present | print | read me | read out | what | which | let me see | bring up | fetch | prepare | get me | get | share with me | see | know | hear | need | want | like",
-    "suggest": "suggest | propose | offer | recommend",
+    "find": "find | find me | find us | look for | search for | search | look up | seek | figure out | work out | identify | come up with | check | check for |  spot | pick | pick out |  locate | determine | hunt down",
+    "show": "show | show me | list | list me | display | tell me | give me | pull up | pull | pull together | put together | compile | collect | gather | report | present | print | read me | read out |  which | let me see | bring up | fetch | prepare | get me | get | share with me |  know |  need |  like",
+    "suggest": "suggest | propose | recommend",
     "cancel": "cancel | call off | scrap | scratch | axe | kill | drop | bin | nix | abandon | get rid of | take off | clear",
     "delete": "delete | remove | take out | erase",
-    "move": "move | reschedule | shift | push | push back | push out | push off | postpone | delay | put off | bring forward | pull forward | pull in | bump | rebook | re-book | defer | "
+    "move": "move | swap | reschedule | shift | push | push back | push out | push off | postpone | delay | put off | bring forward | pull forward | pull in | bump | rebook | re-book | defer | "
     "change | change the time of | relocate | slide | reschedule | swing | bring | put back | put | rearrange | transfer | adjourn",
     "reply": "reply | reply to | respond | respond to | answer | write back | write back to | get back to | email back | mail back | come back to | send back | reply back",
     "send": "send | send out | send off | send over | email | mail | e-mail | write | drop | shoot | fire off | message | write to | send a mail | give",
@@ -185,10 +209,16 @@ ACTIONS: dict[str, str] = {
     "brief": "brief | summarise | summarize | recap | sum up | outline",
     "group": "group | break down | organise | organize | arrange | split | bundle | cluster | sort | sort out | order | categorise | categorize | bucket",
     "enable": "set | set up | setup | turn on | switch on | activate | put on | enable | put | arrange | organise | organize | sort out | schedule | create | add | configure | mark | block | block out | block off | prepare | make | handle | take care of | book | get | note | register | announce | start | put up | mark me | put me | set me",
-    "welcome": "welcome | onboard | greet | say hello to | say hi to | introduce | give a warm welcome | give a welcome | roll out the welcome mat | say welcome to | kick off onboarding | do the welcome | run the welcome | start the welcome | "
+    "welcome": "welcome | extend a welcome | onboard | greet | say hello to | say hi to | introduce | give a warm welcome | give a welcome | roll out the welcome mat | say welcome to | kick off onboarding | do the welcome | roll out the welcome | run the welcome | start the welcome | "
     "get settled in | get onboarded | get started | help settle in",
-    "count": "count | how many",
+    "count": "count | tally | how many",
     "start": "start | begin | kick off",
+    "offer": "offer",
+    "go-on": "move on | go on | carry on",
+    "need": "need | want | like | wish",
+    "have": "have",
+    "do": "do",
+    "what": "what | which",
     "call": "call | phone | ring | dial | call up | give a call | give a ring",
     "welcome-back": "welcome back",
     "mail": "mail | email | e-mail | message",
@@ -196,7 +226,7 @@ ACTIONS: dict[str, str] = {
 
 # Words for things; a trailing + marks the plural.
 THINGS: dict[str, str] = {
-    "meeting": "meeting | call | chat | sync | appointment | session | event | invite | invitation | huddle | conversation | talk | speak | discuss | discussion | catchup | videocall | meetup | mtg | zoom | ring | powwow | entry",
+    "meeting": "meeting | something | call | chat | sync | appointment | session | event | invite | invitation | huddle | conversation | talk | speak | discuss | discussion | catchup | videocall | meetup | mtg | zoom | ring | powwow | entry",
     "mail": "mail | email | e-mail",
     "message": "message",
     "thread": "thread",
@@ -204,7 +234,7 @@ THINGS: dict[str, str] = {
     "unread": "unread | unopened | unseen",
     "slot": "slot | time | gap | opening | window | spot | availability | option | timeslot | block | moment",
     "free": "free | available | common | shared | mutual | open | joint | mutually",
-    "notes": "notes | minutes | note | write-up | writeup | takeaways | summary | protocol | meeting-notes",
+    "notes": "notes | minutes | note | write-up | writeup | takeaways | protocol | meeting-notes",
     "decision": "decision | conclusion | outcome | agreement | resolution | verdict",
     "invoice": "invoice | bill",
     "attachment": "attachment | attached | pdf | file | document",
@@ -222,6 +252,8 @@ THINGS: dict[str, str] = {
 MARKS: dict[str, str] = {
     "not": "not | don't | dont | do not | never | no | none | nobody | nothing | neither | nor | cannot | can't | won't | doesn't | didn't | isn't | aren't | wasn't | haven't | hasn't | shouldn't | wouldn't | couldn't | stop | avoid | skip | refrain | hold off | without",
     "except": "except | excluding | apart from | other than | unless | but | instead | rather | rather than | besides | minus | however | although | though | otherwise | else",
+    "question": "have you | has she | has he | have they | have i | had you | did you | do you | are you | were you | have we",
+    "maybe": "maybe | perhaps | might | probably",
     "if": "if | whether | in case | provided | assuming | as long as | depending | should | would it | suppose | only",
     "or": "or | either | versus | vs",
     "all": "all | every | each | any | whichever | entire | whole | both",
@@ -237,16 +269,17 @@ FUNCTION = words(
     w/ w a an the to of for with and in on at by from about re regarding concerning that this these those it its it's
     there here me my mine myself i i'm i'd i'll i've we us our we're we'd we'll you your you'd yours she he they
     her his hers their theirs them him she's he's they're is are be been being am do does have has get got will
-    would could can may might shall please pls plz kindly hi hello hey dear deputy thanks thank cheers ok okay
+    would could can may  shall please pls plz kindly hi hello hey dear deputy thanks thank cheers ok okay
     so just simply quickly quick quickly short brief little small nice friendly polite gentle kind kindly
     politely gently warm proper good some one ones as if's let's let lets up into onto via over through around
-    within during over out s 'd 'll 're 've m t ll now currently possible possibly maybe perhaps ideally soon
+    within during over out s 'd 'll 're 've m t ll now currently possible possibly   ideally soon
     time's next asap urgently great best suitable convenient right really actually which who whom what what's
     where's when's than like love would'd want wants need needs needed appreciate able mind sure yes well long
     which's each other's one's own because since due new-ish today's together between among amongst currently
-    still yet ever far matter matters topic subject thing things stuff detail details further long-ish lasting
+    still yet ever far matter matters topic  thing things stuff detail details further long-ish lasting
     length duration total attend attending join coming come upcoming set's minute-long short-ish quick-ish
     straight back via
+    enough plenty sufficient few couple several some lately recently everything's usual standard normal received
     """
 )
 

@@ -8,6 +8,7 @@ politeness do not explain. Anything else is an abstention that says why. A match
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.person import Person
-from orchestrator.workflows import parse
+from orchestrator.workflows import lexicon, parse
 from orchestrator.workflows.definition import SlotType, Workflow
 from orchestrator.workflows.mentions import Kind, Names, find
 from orchestrator.workflows.rank import Evidence, Index, confidence, features
@@ -24,6 +25,7 @@ from orchestrator.workflows.slots import Filling, Speaker, fill
 from orchestrator.workflows.values import SlotValue
 
 THRESHOLD = 0.5
+ASKING = 0.85  # a slot is only asked for when the rest is this sure
 MARGIN = 0.15
 TIER = "lexical"
 
@@ -34,6 +36,7 @@ _SAMPLE_PEOPLE = tuple(
     Person(address=f"{name.split()[0].lower()}@sample.example", name=name, team="Marketing", inside=True) for name in _SAMPLE_NAMES
 )
 _SAMPLE_ME = Person(address="me@sample.example", name="Sam Sample", inside=True)
+_MEETING_SLOTS = (SlotType.EVENT, SlotType.PEOPLE, SlotType.TEXT)
 _SAMPLES = {
     SlotType.PEOPLE: "Dana and Omar",
     SlotType.MINUTES: "30 minutes",
@@ -77,6 +80,11 @@ class Match:
     missing: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     tier: str = TIER
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can run at once: False while a slot is missing or ambiguous, that is, a question comes first."""
+        return not self.missing and not any(slot.choices for slot in self.slots)
 
     def as_json(self) -> dict[str, Any]:
         """The item document's `match`."""
@@ -131,6 +139,8 @@ class Profile:
     readings: tuple[Reading, ...]
     vocabulary: frozenset[str]
     cores: tuple[tuple[frozenset[str], ...], ...]
+    licences: tuple[tuple[tuple[frozenset[str], ...], frozenset[str]], ...]  # of each example: its actions, all its meanings
+    takes_meetings: bool  # has a slot that a meeting's title or kind can belong to
     openings: frozenset[str]  # meanings of the first action of some example; "" for an example without one
 
 
@@ -217,6 +227,8 @@ class Library:
         reasons = list(best.reasons)
         if not reasons and best.score < THRESHOLD:
             reasons.append("It is worded unlike the workflow's examples.")
+        if not reasons and best.filling.missing and best.score < ASKING:
+            reasons.append(f"It does not say which {' and '.join(best.filling.missing)}.")
         if not reasons and rivals and margin < MARGIN:
             reasons.append(f"{name} fits as well.")
         workflow = best.profile.workflow
@@ -260,17 +272,28 @@ def profile(workflow: Workflow) -> Profile:
         used = fill(workflow, reading, speaker).used
         readings.append(reading)
         rest.append([token for place, token in enumerate(reading.tokens) if place not in used])
-    clear = {sense for tokens in rest for token in tokens if len(token.senses) == 1 for sense in token.senses}
+    clear = _cover([token.senses for tokens in rest for token in tokens if token.senses])
     vocabulary: set[str] = set()
     cores: list[tuple[frozenset[str], ...]] = []
     openings: set[str] = set()
+    licences: list[tuple[tuple[frozenset[str], ...], frozenset[str]]] = []
     for reading, tokens in zip(readings, rest, strict=True):
         core: dict[frozenset[str], None] = {}
+        own: set[str] = set()
         for token in tokens:
             meanings = _meanings(token, clear)
             vocabulary |= meanings
+            own |= meanings
             if token.sort in (Sort.ACTION, Sort.THING, Sort.MARK, Sort.UNKNOWN):
                 core[frozenset(meaning.rstrip("+") for meaning in meanings)] = None
+        actions = tuple(_meanings(token, clear) for token in tokens if token.sort is Sort.ACTION)
+        licences.append((actions, frozenset(own)))
+        if not any(token.sort is Sort.THING for token in tokens):
+            # "Book {minutes} with {people}": without a noun the slots themselves are what makes the request
+            places = {id(token) for token in tokens}
+            for token in reading.tokens:
+                if token.mention is not None and id(token) not in places:
+                    core[frozenset({_kind(token)})] = None
         cores.append(tuple(core))
         first = reading.first_action
         openings |= _meanings(first, clear) if first else {""}
@@ -279,8 +302,23 @@ def profile(workflow: Workflow) -> Profile:
         readings=tuple(readings),
         vocabulary=frozenset(vocabulary),
         cores=tuple(cores),
+        licences=tuple(licences),
+        takes_meetings=any(slot.type in _MEETING_SLOTS for slot in workflow.slots.values()),
         openings=frozenset(openings),
     )
+
+
+def _cover(senses: Sequence[frozenset[str]]) -> set[str]:
+    """The fewest meanings that explain every word, greedily: what the workflow's ambiguous words have in common."""
+    chosen = {sense for one in senses if len(one) == 1 for sense in one}
+    left = [one for one in senses if not one & chosen]
+    order = {sense: place for place, sense in enumerate([*lexicon.ACTIONS, *lexicon.THINGS])}
+    while left:
+        counts = Counter(sense for one in left for sense in one)
+        best = min(counts, key=lambda sense: (-counts[sense], order.get(sense.rstrip("+"), 0), sense))
+        chosen.add(best)
+        left = [one for one in left if best not in one]
+    return chosen
 
 
 def _meanings(token: Token, clear: set[str]) -> frozenset[str]:
@@ -303,11 +341,12 @@ def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float
     reasons: list[str] = []
     content = 0
     left: list[Token] = []
+    licensed = _licensed(known, reading)
     for place, token in enumerate(reading.tokens):
         if token.sort in (Sort.FUNCTION, Sort.STOP):
             continue
         content += 1
-        if place not in filling.used and not _is_known(token, known):
+        if place not in filling.used and not _is_known(token, known, licensed):
             left.append(token)
     core = max((_share(core, reading, filling) for core in known.cores), default=0.0)
     first = reading.first_action
@@ -327,12 +366,35 @@ def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float
     return Judged(known, filling, evidence, tuple(_sentences(reasons)))
 
 
-def _is_known(token: Token, known: Profile) -> bool:
+def _licensed(known: Profile, reading: Reading) -> frozenset[str]:
+    """What the request may say: the meanings of those examples whose every action it has.
+
+    "meeting" is known to a welcome only together with "set up", since no example welcomes somebody to a meeting.
+    """
+    present: set[str] = set()
+    for token in reading.tokens:
+        if token.sort is Sort.ACTION:
+            present |= {f"={token.word}", *token.senses}
+    fitting = [meanings for actions, meanings in known.licences if all(action & present for action in actions)]
+    return frozenset().union(*fitting)
+
+
+def _is_known(token: Token, known: Profile, licensed: frozenset[str]) -> bool:
     if token.mention is not None:
-        return token.mention.kind is Kind.NUMBER and f"#{token.mention.number}" in known.vocabulary
+        return token.mention.kind is Kind.NUMBER and f"#{token.mention.number}" in licensed
     if token.sort is Sort.MARK:
-        return f"={token.word}" in known.vocabulary
-    return f"={token.word}" in known.vocabulary or bool(token.senses & known.vocabulary)
+        return f"={token.word}" in licensed
+    if f"={token.word}" in licensed:
+        return True
+    if "title" in token.senses and not known.takes_meetings:
+        return False  # "the board" is somebody's meeting, and this workflow knows of none
+    return bool(token.senses & licensed)
+
+
+def _kind(token: Token) -> str:
+    assert token.mention is not None
+    kind = token.mention.kind
+    return "<who>" if kind in (Kind.PERSON, Kind.TEAM) else f"<{kind.value}>"
 
 
 def _share(core: Sequence[frozenset[str]], reading: Reading, filling: Filling) -> float:
@@ -340,7 +402,12 @@ def _share(core: Sequence[frozenset[str]], reading: Reading, filling: Filling) -
     if not core:
         return 1.0
     present: set[str] = set()
-    for token in reading.tokens:
+    if any(slot.type is SlotType.EVENT and slot.value is not None for slot in filling.values.values()):
+        present.add("meeting")  # "the budget review" needs no further noun
+    for place, token in enumerate(reading.tokens):
+        if place in filling.used and token.mention is None:
+            continue  # a word of a title or a reason says nothing about the wish itself
+        present |= {_kind(token)} if token.mention is not None else set()
         present |= {f"={token.word}", *(sense.rstrip("+") for sense in token.senses)}
     return sum(1 for meanings in core if meanings & present) / len(core)
 

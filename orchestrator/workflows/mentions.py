@@ -157,7 +157,8 @@ class _Finder:
         before = re.findall(r"[\w']+|[^\w\s]", plain(self.text[:start]))
         while before and (before[-1] in _DETERMINERS or before[-1] == "/"):
             before.pop()
-        return before[-1] if before and before[-1] in PREPOSITIONS else ""
+        cue = before[-1] if before and before[-1] in PREPOSITIONS else ""
+        return "with" if cue == "w" else cue
 
     def quoted(self) -> None:
         for match in _QUOTES.finditer(self.text):

@@ -443,7 +443,7 @@ class _Finder:
             if clock:
                 self.take(match, moment=Moment(grain="clock", earliest=clock))
         for match in self.each(r"(?:in |during |at )?(?:the |this )?(?P<part>morning|afternoon|evening|lunchtime)s?(?! (?:brief|summary|digest|overview|update|report|rundown|round))"):
-            if match.group().endswith("s") or self.text[: match.start()].endswith("good "):
+            if match.group().endswith("s") or re.search(r"(?:good |^)$", self.text[: match.start()]) and re.match(r"\s*[,!.]", self.text[match.end() :]):
                 continue
             low, high = _PARTS[match["part"]]
             this = "this " in match.group()
@@ -498,6 +498,10 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
                 return replace(first, start=start, end=start + timedelta(days=1))
         if first.grain == "day" and second.grain == "day" and first.start == second.start:
             return first
+        return None
+    if re.fullmatch(r" and (?:on )?", between) and first.grain == "day" and second.grain == "day" and first.end == second.start:
+        return replace(first, grain="range", end=second.end)
+    if re.fullmatch(r",? ?(?:at |on |in |in the |of )?", between):
         if first.grain == "hours" and second.grain == "hours" and not first.parts and not second.parts:
             return replace(first, earliest=second.earliest or first.earliest, latest=second.latest or first.latest)
         return None

@@ -65,12 +65,14 @@ _BEFORE_VERB = words(
     """
 )
 # Verbs that are nouns before a preposition: "call with Dana", "mail from Dana".
-_NOUNS_TOO = frozenset("call chat sync mail email e-mail message note brief ring invite reminder meeting follow-up report".split())
+_NOUNS_TOO = frozenset("call chat sync mail email e-mail message note brief ring invite reminder meeting report".split())
 _PARTICLES = words(
     """
-    off forward back up along
+    off forward back up along over
     """
 )
+# Adjectives that a set phrase may hold: "send a friendly reminder".
+_SOFT = words("short friendly polite gentle quick kind brief little nice warm soft small")
 _WANTS = words(
     """
     need want like love wish
@@ -84,14 +86,41 @@ def _index(kind: str) -> Index:
     table = {"action": lexicon.ACTIONS, "thing": lexicon.THINGS, "mark": lexicon.MARKS}[kind]
     found: dict[str, set[str]] = {}
     for sense, phrases in table.items():
-        for phrase in phrases.split("|"):
-            found.setdefault(phrase.strip(), set()).add(sense)
-            if kind == "thing" and not phrase.strip().endswith("s"):
-                found.setdefault(phrase.strip() + "s", set()).add(sense + "+")
+        given = [phrase.strip() for phrase in phrases.split("|")]
+        for phrase in given:
+            found.setdefault(phrase, set()).add(sense)
+            if kind == "thing" and not phrase.endswith("s") and phrase + "s" not in given:
+                found.setdefault(phrase + "s", set()).add(sense + "+")
     if kind == "thing":
         for word in lexicon.TITLES:
-            found.setdefault(word, set()).add("title")
+            found.setdefault(word, set()).update(("title", "meeting"))
     return {phrase: frozenset(senses) for phrase, senses in found.items()}
+
+
+@cache
+def _gerunds() -> dict[str, str]:
+    """ "replying" -> "reply", for actions that are no things besides."""
+    found: dict[str, str] = {}
+    for verb in _index("action"):
+        if " " in verb or "-" in verb:
+            continue
+        stem = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
+        for form in (stem + "ing", stem + stem[-1] + "ing"):
+            if form not in _index("thing") and form not in lexicon.FUNCTION:
+                found[form] = verb
+    return found
+
+
+@cache
+def _participles() -> dict[str, str]:
+    """ "moved" -> "move"; for the passive after "be" only."""
+    found: dict[str, str] = {"sent": "send", "put": "put", "set up": "set up"}
+    for verb in _index("action"):
+        if " " in verb or "-" in verb:
+            continue
+        stem = verb[:-1] if verb.endswith("e") else verb
+        found |= {stem + "ed": verb, stem + stem[-1] + "ed": verb, stem.removesuffix("y") + "ied": verb}
+    return found
 
 
 @cache
@@ -131,7 +160,7 @@ def _mention_token(mention: Mention) -> Token:
 
 def _idiom_tokens(text: str, sense: str, start: int, end: int) -> list[Token]:
     sort = Sort.ACTION if sense.startswith("!") else Sort.THING if sense else Sort.FUNCTION
-    senses = frozenset({sense.lstrip("!")}) if sense else frozenset()
+    senses = frozenset(sense.lstrip("!").split("/")) if sense else frozenset()
     return [Token(sort=sort, start=start, end=end, text=text[start:end], word=plain(text[start:end]), senses=senses)]
 
 
@@ -153,9 +182,12 @@ def _at(
     start, end, word = words[index]
     if not word[0].isalnum():
         return Token(sort=Sort.STOP, start=start, end=end, text=word, word=word), 1
+    if word in _participles() and re.search(r"(?<!\w)be $", left[:start]):
+        verb = _participles()[word]  # "can it be moved"
+        return Token(sort=Sort.ACTION, start=start, end=end, text=text[start:end], word=verb, senses=_index("action")[verb]), 1
     is_verb = _verb_place(left, start)
     order = ("action", "mark", "thing") if is_verb else ("mark", "thing")
-    for length in range(min(5, len(words) - index), 0, -1):
+    for length in range(min(6, len(words) - index), 0, -1):
         last = words[index + length - 1][1]
         phrase = left[start:last]
         if length > 1 and ("\0" in phrase or "\1" in phrase or re.search(r"[^\w\s'-]", phrase)):
@@ -163,13 +195,19 @@ def _at(
         for kind in order:
             if kind == "action" and phrase in _NOUNS_TOO and re.match(r"\s*(?:(?:with|from|about|of|for|between|on|by|re)(?!\w)|[.,?!]|$)", left[last:]):
                 continue
-            senses = _index(kind).get(" ".join(phrase.split()))
+            plainly = [part for at, part in enumerate(phrase.split()) if at == 0 or part not in _SOFT]
+            senses = _index(kind).get(" ".join(plainly)) if len(plainly) == length or length > 2 else None
+            if kind == "mark" and senses and "later" in senses and re.match(r" ?(?:the )?\0", left[last:]):
+                # "until Friday": a part of the time, not a condition
+                return Token(sort=Sort.FUNCTION, start=start, end=last, text=text[start:last], word=phrase), length
             if not senses:
                 continue
             if kind == "action" and phrase in _WANTS and re.match(r"\s*(?:you )?to(?!\w)", left[last:]):
                 continue
             sort = {"action": Sort.ACTION, "mark": Sort.MARK, "thing": Sort.THING}[kind]
             return Token(sort=sort, start=start, end=last, text=text[start:last], word=phrase, senses=senses), length
+    if word in _gerunds():
+        return Token(sort=Sort.ACTION, start=start, end=end, text=text[start:end], word=_gerunds()[word], senses=_index("action")[_gerunds()[word]]), 1
     bare = word.removesuffix("'s")
     sort = Sort.FUNCTION if word in lexicon.FUNCTION or bare in lexicon.FUNCTION else Sort.UNKNOWN
     if sort is Sort.UNKNOWN and bare != word and bare in _index("thing"):
@@ -192,7 +230,8 @@ def _with_particles(tokens: list[Token], left: str) -> list[Token]:
     actions = _index("action")
     out = list(tokens)
     for place, token in enumerate(tokens):
-        if token.sort is not Sort.ACTION or " " in token.word:
+        is_verb = token.sort is Sort.ACTION or (token.sort is Sort.UNKNOWN and _verb_place(left, token.start))
+        if not is_verb or " " in token.word:
             continue
         for later in tokens[place + 1 : place + 9]:
             if later.sort in (Sort.STOP, Sort.ACTION):

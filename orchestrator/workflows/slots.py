@@ -6,6 +6,7 @@ whatever is unused makes the matcher abstain.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from orchestrator.workflows.selection import choose
 from orchestrator.workflows.values import Choice, SlotValue, find_person
 
 TARGET_CUES = frozenset({"to", "until", "till", "for", "into", "onto"})
+_REASONS = frozenset({"because", "since", "as", "due", "saying", "reason", "let", "tell", ","})
+_SUBJECTS = frozenset({"i", "we", "i'm", "we're", "i've", "we've"})
 RECORD_THINGS = frozenset(
     {
         "mail",
@@ -161,7 +164,7 @@ class _Filler:
     # --- people -------------------------------------------------------------------------------------------------------
 
     def person(self, name: str, slot: Slot) -> None:
-        found = [entry for entry in self.tokens(Kind.PERSON) if not slot.cues or _cue(entry[2]) in slot.cues]
+        found = [entry for entry in self.tokens(Kind.PERSON) if not slot.cues or self.has_cue(entry[0], entry[2], slot.cues)]
         different = {entry[2].addresses for entry in found}
         if len(different) != 1:
             return
@@ -182,34 +185,57 @@ class _Filler:
         self.out.used.add(place)
         self.out.values[name] = ambiguous(name, slot.type, token.text, people)
 
+    def has_cue(self, place: int, mention: Mention, cues: Sequence[str]) -> bool:
+        """Whether the person stands where the slot wants it: after a preposition, or next to a meaning ("before cover")."""
+        if _cue(mention) in cues:
+            return True
+        for side, step in (("before", 1), ("after", -1)):
+            at = place + step
+            while 0 <= at < len(self.reading.tokens) and self.reading.tokens[at].sort in (Sort.FUNCTION, Sort.STOP):
+                at += step
+            near = self.reading.tokens[at].senses if 0 <= at < len(self.reading.tokens) else frozenset()
+            if any(f"{side} {sense}" in cues for sense in near):
+                return True
+        return False
+
     def group(self, name: str, slot: Slot) -> None:
         """All people and teams that no other slot took; a name that fits two people makes it a question about that one."""
         addresses: list[str] = []
         places: list[int] = []
+        unclear: list[Mention] = []
         for place, token, mention in self.tokens(Kind.PERSON, Kind.TEAM):
+            if mention.possessive:
+                continue  # "Dana's meeting with Omar" is not a meeting of ours
             if slot.cues and mention.kind is Kind.PERSON and _cue(mention) not in slot.cues:
                 continue
-            if mention.kind is Kind.PERSON and len(mention.addresses) > 1:
-                people = [
-                    person
-                    for person in (find_person(address, self.speaker.people) for address in mention.addresses)
-                    if person
-                ]
-                self.out.problems.append(
-                    f"{token.text!r} fits {' and '.join(person.name for person in people)}: use the full name"
-                )
-            elif mention.kind is Kind.PERSON and find_person(mention.addresses[0], self.speaker.people) is None:
-                self.out.problems.append(f"{token.text!r} is nobody of the directory")
-            addresses += [
-                address
-                for address in mention.addresses
-                if address not in addresses and address != self.speaker.me.address
-            ]
             places.append(place)
-        if addresses:
-            known = [find_person(address, self.speaker.people) for address in addresses]
-            names: list[Json] = [person.name for person in known if person]
-            self.put(name, names, *places, source="directory", refs=tuple(addresses))
+            if mention.kind is Kind.PERSON and len(mention.addresses) > 1:
+                unclear.append(mention)
+                continue
+            if mention.kind is Kind.PERSON and find_person(mention.addresses[0], self.speaker.people) is None:
+                self.out.problems.append(f"{token.text!r} is nobody of the directory")
+            me = self.speaker.me.address
+            addresses += [address for address in mention.addresses if address not in addresses and address != me]
+        if len(unclear) > 1:
+            self.out.problems.append(f"{' and '.join(mention.text for mention in unclear)} fit several people: use full names")
+        elif unclear:
+            self.out.used.update(places)
+            self.out.values[name] = self.unclear_group(name, unclear[0], addresses)
+        elif addresses:
+            self.put(name, self.names_of(addresses), *places, source="directory", refs=tuple(addresses))
+
+    def unclear_group(self, name: str, mention: Mention, others: Sequence[str]) -> SlotValue:
+        """A group of whom one name fits several people: one choice for each of them."""
+        people = [person for person in (find_person(address, self.speaker.people) for address in mention.addresses) if person]
+        open_slot = ambiguous(name, SlotType.PEOPLE, mention.text, people)
+        choices = tuple(
+            replace(choice, value=self.names_of([*others, *choice.refs]), refs=(*others, *choice.refs)) for choice in open_slot.choices
+        )
+        return replace(open_slot, choices=choices)
+
+    def names_of(self, addresses: Sequence[str]) -> list[Json]:
+        known = [find_person(address, self.speaker.people) for address in addresses]
+        return [person.name if person else address for person, address in zip(known, addresses, strict=True)]
 
     def repeats(self) -> None:
         """A second mention of somebody who has a slot says nothing new."""
@@ -318,7 +344,8 @@ class _Filler:
         found = self.tokens(Kind.MOMENT)
         for place, _, mention in found:
             moment = mention.moment
-            if has_event and moment and moment.parts and len(found) == 1 and self.cue_before(place) in ("from", ""):
+            alone = len(found) == 1 or (moment is not None and moment.grain == "hours")
+            if has_event and moment and moment.parts and alone and self.cue_before(place) in ("from", ""):
                 first, second = moment.parts
                 self.split(place, first)
                 self.put(name, when_value(second, self.speaker.local_now), place)
@@ -364,45 +391,59 @@ class _Filler:
         """A selector for one meeting of mine: title words, one person, a day, a time."""
         tokens = self.reading.tokens
         places: list[int] = []
-        people = [entry for entry in self.tokens(Kind.PERSON)]
-        person: str | None = None
+        people = self.tokens(Kind.PERSON)
+        candidates: tuple[str, ...] = ()
         if people:
-            if len({entry[2].addresses for entry in people}) > 1:
-                return
             mention = people[0][2]
-            if _cue(mention) not in ("with", "and", "direct", "between") or len(mention.addresses) > 1:
-                if len(mention.addresses) > 1:
-                    self.out.problems.append(f"{people[0][1].text!r} fits several people: use the full name")
+            if len({entry[2].addresses for entry in people}) > 1 or _cue(mention) not in ("with", "and", "direct", "between"):
                 return
-            person = mention.addresses[0]
+            candidates = tuple(address for address in mention.addresses if address != self.speaker.me.address)
             places += [entry[0] for entry in people]
-        moments = list(self.event_moments)
-        if not self.has_window():
-            for place, _, mention in self.tokens(Kind.MOMENT):
-                if (
-                    mention.moment
-                    and mention.moment.grain in ("day", "range", "instant", "clock", "hours")
-                    and mention.cue not in TARGET_CUES
-                ):
-                    moments.append((place, mention.moment))
+        moments = [*self.event_moments, *self.meeting_moments()]
         merged = _merge([moment for _, moment in moments]) if moments else None
         if merged is not None:
             places += [place for place, _ in moments]
-        words, word_places = self.title_words()
+        title, word_places = self.title_words()
         places += word_places
-        if person is None and merged is None and not words:
+        names_no_meeting = not candidates and not title
+        if names_no_meeting and (merged is None or (merged.grain in ("day", "range") and not self.says_meeting())):
             return
-        value: dict[str, Json] = {"words": words or None, "person": person}
+        value: dict[str, Json] = {"words": title or None, "person": candidates[0] if candidates else None}
         if merged is not None:
             value |= event_time(merged)
-        spans = sorted(places)
-        text = " ".join(tokens[place].text for place in spans)
-        self.put(name, value, *places, text=text, refs=(person,) if person else ())
+        text = " ".join(tokens[place].text for place in sorted(places))
+        if len(candidates) <= 1:
+            self.put(name, value, *places, text=text, refs=candidates)
+            return
+        self.out.used.update(places)
+        known = [person for person in (find_person(address, self.speaker.people) for address in candidates) if person]
+        open_slot = ambiguous(name, SlotType.EVENT, people[0][1].text, known)
+        choices = tuple(replace(choice, value={**value, "person": choice.refs[0]}) for choice in open_slot.choices)
+        self.out.values[name] = replace(open_slot, text=text, choices=choices)
 
-    def has_window(self) -> bool:
-        return any(slot.type is SlotType.DATE_RANGE for slot in self.workflow.slots.values())
+    def meeting_moments(self) -> list[tuple[int, Moment]]:
+        """Times that say which meeting is meant: not the target of a move, and not said after the channel ("… to #finance tomorrow")."""
+        slots = self.workflow.slots.values()
+        if any(slot.type is SlotType.DATE_RANGE for slot in slots):
+            return []
+        has_target = any(slot.type is SlotType.WHEN for slot in slots)
+        tense = next((slot.tense for slot in slots if slot.type is SlotType.EVENT), None)
+        channels = [place for place, token in enumerate(self.reading.tokens) if token.mention and token.mention.kind is Kind.CHANNEL]
+        found: list[tuple[int, Moment]] = []
+        for place, _, mention in self.tokens(Kind.MOMENT):
+            if mention.moment is None or mention.moment.grain not in ("day", "range", "instant", "clock", "hours"):
+                continue
+            if (has_target and mention.cue in TARGET_CUES) or (channels and place > channels[0] and not mention.moment.is_past):
+                continue
+            moment = _in_tense(mention, tense, self.speaker.local_now)
+            if moment is not None:
+                found.append((place, moment))
+        return found
 
-    def title_words(self) -> tuple[str, list[int]]:
+    def says_meeting(self) -> bool:
+        return any(token.senses & {"meeting", "title"} for token in self.reading.tokens)
+
+    def title_words(self, *, about: bool = True) -> tuple[str, list[int]]:
         """Words of a meeting's title: before a meeting's noun ("the budget meeting"), after "about", or in quotes."""
         tokens = self.reading.tokens
         quoted = self.tokens(Kind.QUOTED)
@@ -422,7 +463,7 @@ class _Filler:
             chosen = list(range(start, max(end, place)))
             if chosen:
                 return " ".join(tokens[at].text for at in chosen), chosen
-        for place, token in enumerate(tokens):
+        for place, token in enumerate(tokens if about else ()):
             if token.word in ("about", "regarding", "re", "concerning", "called", "titled", "named", "on"):
                 end = place + 1
                 while end < len(tokens) and (self.is_title_word(end) or tokens[end].word in ("the", "our", "a")):
@@ -455,11 +496,16 @@ class _Filler:
                 .rstrip(" :,")
                 .endswith(("saying", "message", "because", "reason", "that"))
             ):
-                self.put(name, quoted[0][2].words, quoted[0][0])
+                before = [place for place in range(max(0, quoted[0][0] - 1), quoted[0][0]) if self.reading.tokens[place].word in slot.cues]
+                self.put(name, quoted[0][2].words, *before, quoted[0][0], text=quoted[0][2].text)
                 continue
-            for cue in slot.cues:
-                if self.capture(name, cue):
-                    break
+            if not any(self.capture(name, cue) for cue in slot.cues) and not has_event:
+                title, places = self.title_words(about=False)
+                if any(self.reading.tokens[place].sort is Sort.UNKNOWN for place in places):
+                    last = max(places)
+                    follows = self.reading.tokens[last + 1] if last + 1 < len(self.reading.tokens) else None
+                    noun = f" {follows.text}" if follows and "meeting" in follows.senses and "title" not in follows.senses else ""
+                    self.put(name, title + noun, *places, text=title)
 
     def capture(self, name: str, cue: str) -> bool:
         tokens = self.reading.tokens
@@ -472,9 +518,8 @@ class _Filler:
                 spoken += tokens[last].word.split()
             if spoken != words or any(tokens[at].mention is not None for at in range(place, last + 1)):
                 continue
-            chosen = self.run_after(
-                last + 1, whole_clause=words[0] in ("because", "since", "as", "due", "saying", "reason")
-            )
+            start = last if words[-1] in _SUBJECTS else last + 1  # "…, we lack speakers": the reason has its subject
+            chosen = self.run_after(start, whole_clause=words[0] in _REASONS)
             if chosen:
                 text = self.reading.text[tokens[chosen[0]].start : tokens[chosen[-1]].end]
                 self.put(name, text, *range(place, chosen[-1] + 1), text=text)
@@ -483,6 +528,10 @@ class _Filler:
 
     def run_after(self, start: int, *, whole_clause: bool) -> list[int]:
         tokens = self.reading.tokens
+        if start < len(tokens) and tokens[start].word == ":":
+            start += 1
+        if whole_clause and start < len(tokens) and tokens[start].word == "to":
+            return []  # "tell them to …" is another wish, not a reason
         end = start
         while end < len(tokens):
             token = tokens[end]
@@ -538,7 +587,10 @@ class _Filler:
             chosen.pop(0)
         while chosen and (tokens[chosen[-1]].word in edge or tokens[chosen[-1]].sort is Sort.STOP):
             chosen.pop()
-        return chosen if any(tokens[at].sort is not Sort.FUNCTION for at in chosen) else []
+        if whole_clause:
+            return chosen if any(tokens[at].sort is not Sort.FUNCTION for at in chosen) else []
+        says = any(tokens[at].sort is Sort.UNKNOWN or "title" in tokens[at].senses or tokens[at].mention for at in chosen)
+        return chosen if says or any(tokens[at].sort is Sort.THING and "meeting" not in tokens[at].senses for at in chosen) else []
 
     # --- defaults -----------------------------------------------------------------------------------------------------
 
@@ -581,6 +633,20 @@ def ambiguous(name: str, kind: SlotType, text: str, people: Sequence[Person]) ->
 
 def _iso(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment is not None else ""
+
+
+def _in_tense(mention: Mention, tense: str | None, now: datetime) -> Moment | None:
+    """The moment on the side of now that is meant; "Monday's notes" are those of last Monday. None: it lies on the other."""
+    moment = mention.moment
+    if moment is None or tense is None or moment.start is None or moment.end is None:
+        return moment
+    if tense == "future":
+        return moment if moment.end > now else None
+    if moment.start <= now:
+        return moment
+    named_day = moment.start - now <= timedelta(days=7) and not re.search(r"next|tomorrow|coming|\d", mention.text.lower())
+    week = timedelta(days=7)
+    return replace(moment, start=moment.start - week, end=moment.end - week) if named_day else None
 
 
 def _merge(moments: Sequence[Moment]) -> Moment | None:
