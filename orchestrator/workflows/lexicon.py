@@ -191,10 +191,10 @@ ACTIONS: dict[str, str] = {
     "send out an invite | send out invitations | send the invite | send the invitation | send a calendar invite | send out the invite",
     "meet": "meet | meet with | get together",
     "schedule": "schedule | book me in | set up | setup | set | set me up | arrange | organise | organize | book | book in | plan | put in | put | fix up | fix | line up | "
-    "pencil in | pencil | lock in | lock | create | grab | block | block out | block off | reserve | get | get me | get us  | make | "
-    "slot in | slot | hold | host | set aside | carve out | sort out | sort | throw | pop | squeeze in | squeeze | stick | drop | call in | convene | have | do | need | want | like | like to have",
-    "find": "find | find me | find us | look for | search for | search | look up | seek | figure out | work out | identify | come up with | check | check for |  spot | pick | pick out |  locate | determine | hunt down",
-    "show": "show | show me | list | list me | display | tell me | give me | pull up | pull | pull together | put together | compile | collect | gather | report | present | print | read me | read out |  which | let me see | bring up | fetch | prepare | get me | get | share with me |  know |  need |  like",
+    "pencil in | pencil | lock in | lock | create | grab | block | block out | block off | reserve | get | get me | get us | make | "
+    "slot in | slot | hold | host | set aside | carve out | sort out | sort | throw | pop | squeeze in | squeeze | stick | drop | call in | convene",
+    "find": "find | find me | find us | look for | search for | search | look up | seek | figure out | work out | identify | come up with | check | check for | spot | pick | pick out | locate | determine | hunt down",
+    "show": "show | show me | list | list me | display | tell me | give me | pull up | pull | pull together | put together | compile | collect | gather | report | present | print | read me | read out | bring up | fetch | prepare | get me | get | share with me",
     "suggest": "suggest | propose | recommend",
     "cancel": "cancel | call off | scrap | scratch | axe | kill | drop | bin | nix | abandon | get rid of | take off | clear",
     "delete": "delete | remove | take out | erase",
@@ -289,6 +289,6 @@ TITLES = words(
     standup stand-up review retro retrospective planning kickoff kick-off demo interview workshop training
     webinar check-in checkin all-hands offsite lunch coffee dinner breakfast roundtable briefing debrief
     presentation 1:1 seminar townhall town-hall grooming refinement walkthrough brainstorm brainstorming
-    onboarding audit forecast pitch negotiation steering committee board rehearsal orientation hackathon sprint
+    onboarding check rehearsal prep audit forecast pitch negotiation steering committee board rehearsal orientation hackathon sprint
     """
 )

@@ -460,7 +460,7 @@ class _Filler:
             # "sprint planning session": titles in a row
             while is_title and end < len(tokens) and "title" in tokens[end].senses:
                 end += 1
-            chosen = list(range(start, max(end, place)))
+            chosen = [*range(start, max(end, place)), *(self.named_after(end) if is_title else ())]
             if chosen:
                 return " ".join(tokens[at].text for at in chosen), chosen
         for place, token in enumerate(tokens if about else ()):
@@ -472,6 +472,16 @@ class _Filler:
                 if chosen:
                     return " ".join(tokens[at].text for at in chosen), chosen
         return "", []
+
+    def named_after(self, place: int) -> list[int]:
+        """Capitalised names that go on a title: "demo for Bellmere Foods"."""
+        tokens = self.reading.tokens
+        if place < len(tokens) and tokens[place].word in ("for", "of", "with", "at"):
+            place += 1
+        end = place
+        while end < len(tokens) and tokens[end].sort is Sort.UNKNOWN and tokens[end].text[:1].isupper():
+            end += 1
+        return list(range(place, end))
 
     def is_title_word(self, place: int) -> bool:
         token = self.reading.tokens[place]

@@ -181,6 +181,11 @@ def on_clock(value: Any, clock: str, zone: str = "UTC") -> str:
     return iso(start.replace(hour=hour, minute=minute))
 
 
+def at_least(value: Any, other: Any) -> str:
+    """The later of two instants."""
+    return iso(max(parse_time(value), parse_time(other)))
+
+
 def minutes_of(record: Mapping[str, Any]) -> int:
     """The length of a record with start and end, in minutes."""
     return int((parse_time(record["end"]) - parse_time(record["start"])).total_seconds() // 60)
@@ -241,6 +246,7 @@ def environment() -> ImmutableSandboxedEnvironment:
         "holds_any": holds_any,
         "on_clock": on_clock,
         "minutes_of": minutes_of,
+        "at_least": at_least,
         "fits": fits,
         "one_a_day": one_a_day,
         "within": lambda words, text: similar(words, text),
