@@ -67,7 +67,14 @@ def weigh(
     by_template: bool,
 ) -> Egress:
     """`receivers`: everybody reached; `sink_is_meant`: whether the user named them all (level 3 or more)."""
-    texts = [text for arg in tool.args_of("text", "pick", "time", "url") for text in strings(args.get(arg.name))]
+    texts = [text for arg in tool.args_of("text", "url") for text in strings(args.get(arg.name))]
+    texts += [
+        text
+        for arg in tool.args_of("pick", "time")
+        if not arg.choices
+        for text in strings(args.get(arg.name))
+        if _is_prose(text)
+    ]
     carries = any(not memory.is_all_own_words(text) for text in texts)
     attached = [
         record
@@ -112,6 +119,11 @@ def weigh(
     if not secret_fits:
         why = "a secret was read that the request did not ask to pass on"
     return Egress(carries, not kept_from, secret_fits, why)
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a time, zone or number argument could hold a sentence."""
+    return len(text) > 40 or text.count(" ") > 1
 
 
 def _lets(readers: Iterable[str], audience: set[str], memory: Memory) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 
 from policies import audience, contradiction, lexicon, outgoing, request
 from policies.grants import Clause, Grant
-from policies.labels import NOWHERE, Level, Memory
+from policies.labels import NOWHERE, UNTRUSTED, Level, Memory
 from policies.manifest import Arg, Tool
-from policies.words import days, instant, normal, numbers, plain, strings
+from policies.words import LINK, days, instant, normal, numbers, plain, strings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +134,8 @@ def _identities(tool: Tool, args: Mapping[str, Any], memory: Memory) -> list[_Va
             continue
         for value in _values(arg, args[arg.name]):
             level = memory.level(value)
+            if level.number == 1 and LINK.fullmatch(value) and "@" not in value:
+                level = UNTRUSTED  # prose names no link for a person
             found.append(_Valued(arg.name, value, level, tool.effect not in ("read", "fetch")))
     return found
 

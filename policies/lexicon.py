@@ -79,13 +79,13 @@ def _nouns(name: str, words: str) -> None:
 
 
 _nouns("email", "email e-mail mail inbox")
-_nouns("message", "message reply answer response note reminder notification question update summary greeting feedback")
+_nouns("message", "message reply answer response note notification question update summary greeting feedback")
 _nouns("chat", "chat dm slack channel-message")
 _nouns("draft", "draft")
 _nouns(
     "event",
     "event meeting appointment call invite invitation lunch dinner breakfast coffee 1:1 1on1 one-on-one sync standup stand-up catch-up "
-    "catchup interview demo session slot calendar workshop kickoff kick-off retro block minute hour class offsite check-up reminder-event",
+    "catchup interview demo session slot calendar workshop kickoff kick-off retro block minute hour class offsite check-up reminder",
 )
 _nouns("file", "file document doc spreadsheet sheet folder attachment pdf slide deck list")
 _nouns("channel", "channel")
@@ -107,6 +107,7 @@ NOUNS |= {
     "cc": "participant",
     "1-1": "event",
     "everyone": "user",
+    "automatic reply": "rule",
 }
 
 # which nouns of the request a tool's noun answers to

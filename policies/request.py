@@ -24,6 +24,7 @@ _NOUN_BEFORE = frozenset(
     "a an the my your our his her their its this that these those of for with about from in on at by per each every any some no another i he "
     "she they we it who whose last first next new latest same following other more via through as existing one two three whole to-the".split()
 )
+_AFTER_OBJECT = frozenset("about for with from that regarding concerning on in at based of to saying which who".split())
 _SEEKING = frozenset(
     {"find", "look", "check", "research"}
 )  # what they seek may stand behind a link that a record holds
@@ -213,17 +214,23 @@ def _nouns(stretch: str, verb: str) -> tuple[str, ...]:
         found.append("message")
     elif verb in ("reschedule",):
         found.append("event")
-    for token in _TOKEN.findall(stretch.lower())[1:]:
-        noun = lexicon.NOUNS.get(token.replace("’", "'").removesuffix("'s"))
-        if noun is not None and noun not in found:
-            found.append(noun)
+    if lexicon.VERBS[verb] <= {"pay"}:
+        return ()  # "pay 120 to account …": the verb says it all
+    words = _TOKEN.findall(stretch.lower().replace("out of office", "ooo"))[1:]
+    object_ends = next((at for at, word in enumerate(words) if word in _AFTER_OBJECT), len(words))
+    found += _named(words[:object_ends]) or _named(words)
     if (
         lexicon.VERBS[verb] <= {"send", "publish"}
         and "webpage" not in found
         and not {"email", "message", "chat"} & set(found)
     ):
         found.append("message")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
+
+
+def _named(words: list[str]) -> list[str]:
+    nouns = (lexicon.NOUNS.get(word.replace("’", "'").removesuffix("'s")) for word in words)
+    return list(dict.fromkeys(noun for noun in nouns if noun is not None))
 
 
 def _count(stretch: str, original: str, verb: str) -> tuple[bool, int]:
