@@ -83,7 +83,10 @@ def calibration(library: Library, rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         nearest = max(library.judge(row["text"], speaker), key=lambda one: one.score)
         bins.setdefault(min(9, int(nearest.score * 10)), []).append(nearest.profile.workflow.name == row["expect"])
-    return [f"{at / 10:.1f}-{(at + 1) / 10:.1f}: {len(hits):4} requests, {sum(hits) / len(hits):.2f} meant it" for at, hits in sorted(bins.items())]
+    return [
+        f"{at / 10:.1f}-{(at + 1) / 10:.1f}: {len(hits):4} requests, {sum(hits) / len(hits):.2f} meant it"
+        for at, hits in sorted(bins.items())
+    ]
 
 
 def main() -> None:

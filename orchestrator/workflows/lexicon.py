@@ -12,6 +12,7 @@ def words(text: str) -> frozenset[str]:
     """The words of a text, as a set."""
     return frozenset(text.split())
 
+
 _ANSWERED = r"(?:answer(?:ed)?|repl(?:y|ied)|respond(?:ed)?|react(?:ed)?|(?:got|gotten|get|came|come) back|(?:written|write|wrote) back|heard back|hear back)"
 _TO_ME = r"(?: (?:to|on|from|about))?(?: (?:me|us|it|them|anyone|anybody))?(?: (?:so far|yet))?"
 _DID_NOT = r"(?:(?:has|have|had|did|does|do)(?: not|n't)|hasnt|havent|didnt|never|not|yet to|still to|failed to)(?: (?:ever|yet|even|really|bothered to))*"
@@ -64,10 +65,16 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"(?: (?:to|out))?(?: (?:her|him|them|everyone|everybody|all))?",
         "!invite",
     ),
-    (r"(?:i|we) (?:won't|will not|can't|cannot|can not|couldn't)(?: be able to)? (?:attend|make|join|come(?: to)?|be there(?: for)?)(?: it)?(?: to)?", ""),
+    (
+        r"(?:i|we) (?:won't|will not|can't|cannot|can not|couldn't)(?: be able to)? (?:attend|make|join|come(?: to)?|be there(?: for)?)(?: it)?(?: to)?",
+        "",
+    ),
     (r"(?:on|over|by) (?:the )?(?:phone|telephone|video|zoom|teams)", ""),
     (r"(?:that |which )?(?:i|we)(?:'ve| have)?(?: just)? (?:received|got)", ""),
-    (r"(?:is there )?anything (?:(?:i|we) (?:should|need to|must|ought to) (?:know|be aware of)(?: about)?|important|urgent|planned|scheduled|going on)", "!what"),
+    (
+        r"(?:is there )?anything (?:(?:i|we) (?:should|need to|must|ought to) (?:know|be aware of)(?: about)?|important|urgent|planned|scheduled|going on)",
+        "!what",
+    ),
     (r"(?:can|could|may) (?:i|we)(?: please)? (?:get|have|see)", "!show/schedule/find"),
     (r"(?:all |the )?(?:at the )?same time", "same-time"),
     (r"(?:have |has )?in common(?: with (?:me|us))?", "works-for-all"),
@@ -174,7 +181,10 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "",
     ),
     # shapes of things
-    (r"(?:my|our)(?: own)? (?:very )?(?:last|latest|newest|most recent|recent|previous|first|original|earlier) (?:e-?mail|mail|message)s?(?: to)?", "my-mail"),
+    (
+        r"(?:my|our)(?: own)? (?:very )?(?:last|latest|newest|most recent|recent|previous|first|original|earlier) (?:e-?mail|mail|message)s?(?: to)?",
+        "my-mail",
+    ),
     (r"(?:most |very )?(?:last|latest|newest|recent|most[- ]recent|freshest)", "last"),
     (r"(?:one[- ](?:to|on)[- ]one|1 ?[:.] ?1|1on1|1-to-1|1-on-1|1-1)s?", "meeting"),
     (r"(?:go|talk|run|walk|work)(?:ing)? (?:over|through)", "meeting"),

@@ -30,12 +30,13 @@ MARGIN = 0.15
 TIER = "lexical"
 
 _MARKUP = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
-_SAMPLE_NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)  # a Wednesday
+SAMPLE_NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)  # a Wednesday
 _SAMPLE_NAMES = ("Dana Ruiz", "Omar Haddad", "Li Wei", "Priya Nair")
-_SAMPLE_PEOPLE = tuple(
-    Person(address=f"{name.split()[0].lower()}@sample.example", name=name, team="Marketing", inside=True) for name in _SAMPLE_NAMES
+SAMPLE_PEOPLE = tuple(
+    Person(address=f"{name.split()[0].lower()}@sample.example", name=name, team="Marketing", inside=True)
+    for name in _SAMPLE_NAMES
 )
-_SAMPLE_ME = Person(address="me@sample.example", name="Sam Sample", inside=True)
+SAMPLE_ME = Person(address="me@sample.example", name="Sam Sample", inside=True)
 _MEETING_SLOTS = (SlotType.EVENT, SlotType.PEOPLE, SlotType.TEXT)
 _SAMPLES = {
     SlotType.PEOPLE: "Dana and Omar",
@@ -109,7 +110,10 @@ class NoMatch:
         """All of it for a person."""
         if self.best is None:
             return "The library holds no workflow."
-        return f"No workflow fits surely. Nearest: {self.best.name} ({self.score:.2f}, needed {self.threshold:.2f}). " + " ".join(self.why)
+        return (
+            f"No workflow fits surely. Nearest: {self.best.name} ({self.score:.2f}, needed {self.threshold:.2f}). "
+            + " ".join(self.why)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The item document's `match`."""
@@ -139,7 +143,9 @@ class Profile:
     readings: tuple[Reading, ...]
     vocabulary: frozenset[str]
     cores: tuple[tuple[frozenset[str], ...], ...]
-    licences: tuple[tuple[tuple[frozenset[str], ...], frozenset[str]], ...]  # of each example: its actions, all its meanings
+    licences: tuple[
+        tuple[tuple[frozenset[str], ...], frozenset[str]], ...
+    ]  # of each example: its actions, all its meanings
     takes_meetings: bool  # has a slot that a meeting's title or kind can belong to
     openings: frozenset[str]  # meanings of the first action of some example; "" for an example without one
 
@@ -206,7 +212,8 @@ class Library:
         reading = read(text, mentions)
         vector = self.index.vector(features(reading))
         judged = [
-            _judge(known, reading, speaker, self.index.similarity(vector, known.workflow.name)) for known in self.profiles
+            _judge(known, reading, speaker, self.index.similarity(vector, known.workflow.name))
+            for known in self.profiles
         ]
         return sorted(judged, key=lambda one: (bool(one.reasons), -one.score))
 
@@ -262,13 +269,13 @@ class Library:
 
 def profile(workflow: Workflow) -> Profile:
     """Reads a workflow's examples as requests and collects what they make known."""
-    speaker = Speaker(people=_SAMPLE_PEOPLE, now=_SAMPLE_NOW, zone="UTC", me=_SAMPLE_ME)
-    names = Names.of(_SAMPLE_PEOPLE)
+    speaker = Speaker(people=SAMPLE_PEOPLE, now=SAMPLE_NOW, zone="UTC", me=SAMPLE_ME)
+    names = Names.of(SAMPLE_PEOPLE)
     readings: list[Reading] = []
     rest: list[list[Token]] = []  # of each example, what no slot explains
     for example in workflow.examples:
         text = spoken(example, workflow)
-        reading = read(text, find(text, names=names, now=_SAMPLE_NOW, zone="UTC"))
+        reading = read(text, find(text, names=names, now=SAMPLE_NOW, zone="UTC"))
         used = fill(workflow, reading, speaker).used
         readings.append(reading)
         rest.append([token for place, token in enumerate(reading.tokens) if place not in used])
@@ -324,7 +331,9 @@ def _cover(senses: Sequence[frozenset[str]]) -> set[str]:
 def _meanings(token: Token, clear: set[str]) -> frozenset[str]:
     """A token's meanings; of several, those that the workflow's clear words share. Always with its own word ("=word")."""
     if token.mention is not None:
-        return frozenset({f"#{token.mention.number}" if token.mention.kind is Kind.NUMBER else f"<{token.mention.kind.value}>"})
+        return frozenset(
+            {f"#{token.mention.number}" if token.mention.kind is Kind.NUMBER else f"<{token.mention.kind.value}>"}
+        )
     if token.sort in (Sort.FUNCTION, Sort.STOP):
         return frozenset()
     if token.sort is Sort.MARK:

@@ -442,8 +442,14 @@ class _Finder:
             clock = clock_of(match["a"])
             if clock:
                 self.take(match, moment=Moment(grain="clock", earliest=clock))
-        for match in self.each(r"(?:in |during |at )?(?:the |this )?(?P<part>morning|afternoon|evening|lunchtime)s?(?! (?:brief|summary|digest|overview|update|report|rundown|round))"):
-            if match.group().endswith("s") or re.search(r"(?:good |^)$", self.text[: match.start()]) and re.match(r"\s*[,!.]", self.text[match.end() :]):
+        for match in self.each(
+            r"(?:in |during |at )?(?:the |this )?(?P<part>morning|afternoon|evening|lunchtime)s?(?! (?:brief|summary|digest|overview|update|report|rundown|round))"
+        ):
+            if (
+                match.group().endswith("s")
+                or re.search(r"(?:good |^)$", self.text[: match.start()])
+                and re.match(r"\s*[,!.]", self.text[match.end() :])
+            ):
                 continue
             low, high = _PARTS[match["part"]]
             this = "this " in match.group()
@@ -481,6 +487,8 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
     """Two neighbouring moments as one, or None where they do not belong together."""
     dated = ("day", "range")
     if re.fullmatch(r",? ?(?:at |on |in |in the |of )?", between):
+        if first.parts and second.grain == "clock":
+            return replace(first, parts=(first.parts[0], _with_hours(first.parts[1], second)))
         if first.grain in dated and second.grain in ("clock", "hours"):
             return _with_hours(first, second)
         if first.grain in ("clock", "hours") and second.grain in dated:
@@ -499,7 +507,12 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
         if first.grain == "day" and second.grain == "day" and first.start == second.start:
             return first
         return None
-    if re.fullmatch(r" and (?:on )?", between) and first.grain == "day" and second.grain == "day" and first.end == second.start:
+    if (
+        re.fullmatch(r" and (?:on )?", between)
+        and first.grain == "day"
+        and second.grain == "day"
+        and first.end == second.start
+    ):
         return replace(first, grain="range", end=second.end)
     if re.fullmatch(r",? ?(?:at |on |in |in the |of )?", between):
         if first.grain == "hours" and second.grain == "hours" and not first.parts and not second.parts:

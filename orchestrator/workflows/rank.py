@@ -64,7 +64,9 @@ class Index:
         return cls(weights, vectors, unseen)
 
     def vector(self, counts: Mapping[str, int]) -> Vector:
-        raw = {feature: (1 + math.log(count)) * self.weights.get(feature, self.unseen) for feature, count in counts.items()}
+        raw = {
+            feature: (1 + math.log(count)) * self.weights.get(feature, self.unseen) for feature, count in counts.items()
+        }
         norm = math.sqrt(sum(value * value for value in raw.values())) or 1.0
         return {feature: value / norm for feature, value in raw.items()}
 
@@ -98,7 +100,9 @@ WEIGHTS = (-8.2, 6.0, 4.0, 4.0, -2.5)
 
 def confidence(evidence: Evidence, weights: Sequence[float] = WEIGHTS) -> float:
     """The calibrated probability that this workflow is what is meant."""
-    return _logistic(weights[0] + sum(weight * value for weight, value in zip(weights[1:], evidence.row(), strict=True)))
+    return _logistic(
+        weights[0] + sum(weight * value for weight, value in zip(weights[1:], evidence.row(), strict=True))
+    )
 
 
 def _logistic(value: float) -> float:

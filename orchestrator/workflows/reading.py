@@ -65,7 +65,9 @@ _BEFORE_VERB = words(
     """
 )
 # Verbs that are nouns before a preposition: "call with Dana", "mail from Dana".
-_NOUNS_TOO = frozenset("call chat sync mail email e-mail message note brief ring invite reminder meeting report".split())
+_NOUNS_TOO = frozenset(
+    "call chat sync mail email e-mail message note brief ring invite reminder meeting report".split()
+)
 _PARTICLES = words(
     """
     off forward back up along over
@@ -184,7 +186,9 @@ def _at(
         return Token(sort=Sort.STOP, start=start, end=end, text=word, word=word), 1
     if word in _participles() and re.search(r"(?<!\w)be $", left[:start]):
         verb = _participles()[word]  # "can it be moved"
-        return Token(sort=Sort.ACTION, start=start, end=end, text=text[start:end], word=verb, senses=_index("action")[verb]), 1
+        return Token(
+            sort=Sort.ACTION, start=start, end=end, text=text[start:end], word=verb, senses=_index("action")[verb]
+        ), 1
     is_verb = _verb_place(left, start)
     order = ("action", "mark", "thing") if is_verb else ("mark", "thing")
     for length in range(min(6, len(words) - index), 0, -1):
@@ -193,7 +197,11 @@ def _at(
         if length > 1 and ("\0" in phrase or "\1" in phrase or re.search(r"[^\w\s'-]", phrase)):
             continue
         for kind in order:
-            if kind == "action" and phrase in _NOUNS_TOO and re.match(r"\s*(?:(?:with|from|about|of|for|between|on|by|re)(?!\w)|[.,?!]|$)", left[last:]):
+            if (
+                kind == "action"
+                and phrase in _NOUNS_TOO
+                and re.match(r"\s*(?:(?:with|from|about|of|for|between|on|by|re)(?!\w)|[.,?!]|$)", left[last:])
+            ):
                 continue
             plainly = [part for at, part in enumerate(phrase.split()) if at == 0 or part not in _SOFT]
             senses = _index(kind).get(" ".join(plainly)) if len(plainly) == length or length > 2 else None
@@ -207,7 +215,14 @@ def _at(
             sort = {"action": Sort.ACTION, "mark": Sort.MARK, "thing": Sort.THING}[kind]
             return Token(sort=sort, start=start, end=last, text=text[start:last], word=phrase, senses=senses), length
     if word in _gerunds():
-        return Token(sort=Sort.ACTION, start=start, end=end, text=text[start:end], word=_gerunds()[word], senses=_index("action")[_gerunds()[word]]), 1
+        return Token(
+            sort=Sort.ACTION,
+            start=start,
+            end=end,
+            text=text[start:end],
+            word=_gerunds()[word],
+            senses=_index("action")[_gerunds()[word]],
+        ), 1
     bare = word.removesuffix("'s")
     sort = Sort.FUNCTION if word in lexicon.FUNCTION or bare in lexicon.FUNCTION else Sort.UNKNOWN
     if sort is Sort.UNKNOWN and bare != word and bare in _index("thing"):

@@ -24,22 +24,8 @@ from orchestrator.workflows.values import Choice, SlotValue, find_person
 TARGET_CUES = frozenset({"to", "until", "till", "for", "into", "onto"})
 _REASONS = frozenset({"because", "since", "as", "due", "saying", "reason", "let", "tell", ","})
 _SUBJECTS = frozenset({"i", "we", "i'm", "we're", "i've", "we've"})
-RECORD_THINGS = frozenset(
-    {
-        "mail",
-        "mail+",
-        "invoice",
-        "invoice+",
-        "unread",
-        "inbox",
-        "notes",
-        "decision",
-        "decision+",
-        "attachment",
-        "last",
-        "absence",
-    }
-)
+# Things that a title may hold besides words nobody explains; a mail, an invoice, a decision is a wish of its own.
+TOPIC_THINGS = frozenset({"title", "meeting", "team", "group", "brief", "welcome", "day"})
 
 
 @dataclass(slots=True)
@@ -164,7 +150,9 @@ class _Filler:
     # --- people -------------------------------------------------------------------------------------------------------
 
     def person(self, name: str, slot: Slot) -> None:
-        found = [entry for entry in self.tokens(Kind.PERSON) if not slot.cues or self.has_cue(entry[0], entry[2], slot.cues)]
+        found = [
+            entry for entry in self.tokens(Kind.PERSON) if not slot.cues or self.has_cue(entry[0], entry[2], slot.cues)
+        ]
         different = {entry[2].addresses for entry in found}
         if len(different) != 1:
             return
@@ -217,7 +205,9 @@ class _Filler:
             me = self.speaker.me.address
             addresses += [address for address in mention.addresses if address not in addresses and address != me]
         if len(unclear) > 1:
-            self.out.problems.append(f"{' and '.join(mention.text for mention in unclear)} fit several people: use full names")
+            self.out.problems.append(
+                f"{' and '.join(mention.text for mention in unclear)} fit several people: use full names"
+            )
         elif unclear:
             self.out.used.update(places)
             self.out.values[name] = self.unclear_group(name, unclear[0], addresses)
@@ -226,10 +216,13 @@ class _Filler:
 
     def unclear_group(self, name: str, mention: Mention, others: Sequence[str]) -> SlotValue:
         """A group of whom one name fits several people: one choice for each of them."""
-        people = [person for person in (find_person(address, self.speaker.people) for address in mention.addresses) if person]
+        people = [
+            person for person in (find_person(address, self.speaker.people) for address in mention.addresses) if person
+        ]
         open_slot = ambiguous(name, SlotType.PEOPLE, mention.text, people)
         choices = tuple(
-            replace(choice, value=self.names_of([*others, *choice.refs]), refs=(*others, *choice.refs)) for choice in open_slot.choices
+            replace(choice, value=self.names_of([*others, *choice.refs]), refs=(*others, *choice.refs))
+            for choice in open_slot.choices
         )
         return replace(open_slot, choices=choices)
 
@@ -344,8 +337,8 @@ class _Filler:
         found = self.tokens(Kind.MOMENT)
         for place, _, mention in found:
             moment = mention.moment
-            alone = len(found) == 1 or (moment is not None and moment.grain == "hours")
-            if has_event and moment and moment.parts and alone and self.cue_before(place) in ("from", ""):
+            only = sum(1 for entry in found if entry[2].moment and entry[2].moment.parts) == 1
+            if has_event and moment and moment.parts and only and mention.cue in ("from", "on", "at", ""):
                 first, second = moment.parts
                 self.split(place, first)
                 self.put(name, when_value(second, self.speaker.local_now), place)
@@ -378,10 +371,6 @@ class _Filler:
             seconds = minutes[0][2].number * 60 * (1 if later else -1)
             self.put(name, {"kind": "shift", "shift_s": seconds}, minutes[0][0])
 
-    def cue_before(self, place: int) -> str:
-        mention = self.reading.tokens[place].mention
-        return mention.cue if mention else ""
-
     def split(self, place: int, first: Moment) -> None:
         self.event_moments.append((place, first))
 
@@ -395,7 +384,12 @@ class _Filler:
         candidates: tuple[str, ...] = ()
         if people:
             mention = people[0][2]
-            if len({entry[2].addresses for entry in people}) > 1 or _cue(mention) not in ("with", "and", "direct", "between"):
+            if len({entry[2].addresses for entry in people}) > 1 or _cue(mention) not in (
+                "with",
+                "and",
+                "direct",
+                "between",
+            ):
                 return
             candidates = tuple(address for address in mention.addresses if address != self.speaker.me.address)
             places += [entry[0] for entry in people]
@@ -428,12 +422,18 @@ class _Filler:
             return []
         has_target = any(slot.type is SlotType.WHEN for slot in slots)
         tense = next((slot.tense for slot in slots if slot.type is SlotType.EVENT), None)
-        channels = [place for place, token in enumerate(self.reading.tokens) if token.mention and token.mention.kind is Kind.CHANNEL]
+        channels = [
+            place
+            for place, token in enumerate(self.reading.tokens)
+            if token.mention and token.mention.kind is Kind.CHANNEL
+        ]
         found: list[tuple[int, Moment]] = []
         for place, _, mention in self.tokens(Kind.MOMENT):
             if mention.moment is None or mention.moment.grain not in ("day", "range", "instant", "clock", "hours"):
                 continue
-            if (has_target and mention.cue in TARGET_CUES) or (channels and place > channels[0] and not mention.moment.is_past):
+            if (has_target and mention.cue in TARGET_CUES) or (
+                channels and place > channels[0] and not mention.moment.is_past
+            ):
                 continue
             moment = _in_tense(mention, tense, self.speaker.local_now)
             if moment is not None:
@@ -506,7 +506,11 @@ class _Filler:
                 .rstrip(" :,")
                 .endswith(("saying", "message", "because", "reason", "that"))
             ):
-                before = [place for place in range(max(0, quoted[0][0] - 1), quoted[0][0]) if self.reading.tokens[place].word in slot.cues]
+                before = [
+                    place
+                    for place in range(max(0, quoted[0][0] - 1), quoted[0][0])
+                    if self.reading.tokens[place].word in slot.cues
+                ]
                 self.put(name, quoted[0][2].words, *before, quoted[0][0], text=quoted[0][2].text)
                 continue
             if not any(self.capture(name, cue) for cue in slot.cues) and not has_event:
@@ -514,7 +518,11 @@ class _Filler:
                 if any(self.reading.tokens[place].sort is Sort.UNKNOWN for place in places):
                     last = max(places)
                     follows = self.reading.tokens[last + 1] if last + 1 < len(self.reading.tokens) else None
-                    noun = f" {follows.text}" if follows and "meeting" in follows.senses and "title" not in follows.senses else ""
+                    noun = (
+                        f" {follows.text}"
+                        if follows and "meeting" in follows.senses and "title" not in follows.senses
+                        else ""
+                    )
                     self.put(name, title + noun, *places, text=title)
 
     def capture(self, name: str, cue: str) -> bool:
@@ -557,7 +565,7 @@ class _Filler:
                     break
                 if token.mention is not None and token.mention.kind not in (Kind.NUMBER, Kind.QUOTED):
                     break
-                if token.senses & RECORD_THINGS:
+                if token.sort is Sort.THING and not token.senses & TOPIC_THINGS:
                     break
                 if (
                     token.word
@@ -599,8 +607,14 @@ class _Filler:
             chosen.pop()
         if whole_clause:
             return chosen if any(tokens[at].sort is not Sort.FUNCTION for at in chosen) else []
-        says = any(tokens[at].sort is Sort.UNKNOWN or "title" in tokens[at].senses or tokens[at].mention for at in chosen)
-        return chosen if says or any(tokens[at].sort is Sort.THING and "meeting" not in tokens[at].senses for at in chosen) else []
+        says = any(
+            tokens[at].sort is Sort.UNKNOWN or "title" in tokens[at].senses or tokens[at].mention for at in chosen
+        )
+        return (
+            chosen
+            if says or any(tokens[at].sort is Sort.THING and "meeting" not in tokens[at].senses for at in chosen)
+            else []
+        )
 
     # --- defaults -----------------------------------------------------------------------------------------------------
 
@@ -654,7 +668,9 @@ def _in_tense(mention: Mention, tense: str | None, now: datetime) -> Moment | No
         return moment if moment.end > now else None
     if moment.start <= now:
         return moment
-    named_day = moment.start - now <= timedelta(days=7) and not re.search(r"next|tomorrow|coming|\d", mention.text.lower())
+    named_day = moment.start - now <= timedelta(days=7) and not re.search(
+        r"next|tomorrow|coming|\d", mention.text.lower()
+    )
     week = timedelta(days=7)
     return replace(moment, start=moment.start - week, end=moment.end - week) if named_day else None
 

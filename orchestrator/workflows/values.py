@@ -115,5 +115,10 @@ def in_context(slot: SlotValue | None, people: Sequence[Person]) -> Any:
             "text": slot.text,
         }
     if slot.type in (SlotType.DATE_RANGE, SlotType.WHEN) and isinstance(slot.value, dict):
-        return {**dict.fromkeys(("start", "end", "at", "clock", "earliest", "latest")), "avoid_days": [], **slot.value, "text": slot.text}
+        return {
+            **dict.fromkeys(("start", "end", "at", "clock", "earliest", "latest")),
+            "avoid_days": [],
+            **slot.value,
+            "text": slot.text,
+        }
     return slot.value

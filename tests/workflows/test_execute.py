@@ -158,7 +158,7 @@ def test_a_new_generation_looks_again_where_nothing_was_done(call_workflow: Work
     host, journal = make_host(verdicts={"calendar.create_event": "break"}), MemoryJournal()
     assert isinstance(advance(call_workflow, host, journal, CALL_SLOTS), Replan)
     host.verdicts.clear()
-    later = {"start": "2026-11-24T15:00:00+00:00", "end": "2026-11-24T15:30:00+00:00"}
+    later: dict[str, Json] = {"start": "2026-11-24T15:00:00+00:00", "end": "2026-11-24T15:30:00+00:00"}
     host.tools = {**host.tools, "calendar.find_slots": lambda args: {"slots": [later]}}
 
     outcome = advance(call_workflow, host, journal, CALL_SLOTS, generation=1)
@@ -293,7 +293,7 @@ def test_only_one_of_several_is_a_question_never_the_first() -> None:
         "  - id: event\n    call: mail.search\n    args: {}\n"
         "    select: {from: messages, take: only, ask: Which meeting?, label: '{{ row.title }}'}\n"
     )
-    host = make_host(tools={"mail.search": lambda args: {"messages": list(events)}})
+    host = make_host(tools={"mail.search": lambda args: {"messages": list[Json](events)}})
     workflow, journal = make_workflow(steps, output='{id: "{{ event.id }}"}'), MemoryJournal()
 
     assert isinstance(advance(workflow, host, journal), Parked)
