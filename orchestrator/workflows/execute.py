@@ -19,10 +19,10 @@ from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
 from orchestrator.workflows.context import base_context, step_references
 from orchestrator.workflows.definition import Missing, Question, SlotType, Step, Workflow
-from orchestrator.workflows.selection import Nothing, Selected, choose, rows_of, select
+from orchestrator.workflows.selection import Nothing, Selected, rows_of, select
 from orchestrator.workflows.slots import read_answer
 from orchestrator.workflows.templates import BadExpression, evaluate, iso, render
-from orchestrator.workflows.values import SlotValue, in_context
+from orchestrator.workflows.values import SlotValue, choose, in_context
 
 MOST_AT_ONCE = 8  # tool calls of one loop in flight together
 MOST_TURNS = 200  # of one loop; a longer list is refused, not cut

@@ -276,7 +276,7 @@ def profile(workflow: Workflow) -> Profile:
     for example in workflow.examples:
         text = spoken(example, workflow)
         reading = read(text, find(text, names=names, now=SAMPLE_NOW, zone="UTC"))
-        used = fill(workflow, reading, speaker).used
+        used = fill(workflow, reading, speaker, defaults=False).used
         readings.append(reading)
         rest.append([token for place, token in enumerate(reading.tokens) if place not in used])
     clear = _cover([token.senses for tokens in rest for token in tokens if token.senses])

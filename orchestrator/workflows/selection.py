@@ -91,15 +91,3 @@ def _labels(spec: Select, rows: Sequence[Any], context: Mapping[str, Any]) -> li
             text += " (another)"
         labels.append(text)
     return labels
-
-
-def choose(labels: Sequence[str], answer: str) -> int | None:
-    """Which choice an answer means: its text, its number from 1, or words that only it holds. None: not clear."""
-    said = answer.strip().casefold()
-    folded = [label.casefold() for label in labels]
-    if said in folded:
-        return folded.index(said)
-    if said.rstrip(".)").isdigit() and 1 <= int(said.rstrip(".)")) <= len(labels):
-        return int(said.rstrip(".)")) - 1
-    holding = [index for index, label in enumerate(folded) if said and said in label]
-    return holding[0] if len(holding) == 1 else None

@@ -18,8 +18,7 @@ from orchestrator.workflows.definition import Slot, SlotType, Workflow
 from orchestrator.workflows.mentions import Kind, Mention, Names, find, plain
 from orchestrator.workflows.moments import WEEKDAYS, Moment
 from orchestrator.workflows.reading import Reading, Sort, Token, read
-from orchestrator.workflows.selection import choose
-from orchestrator.workflows.values import Choice, SlotValue, find_person
+from orchestrator.workflows.values import Choice, SlotValue, choose, find_person
 
 TARGET_CUES = frozenset({"to", "until", "till", "for", "into", "onto"})
 _REASONS = frozenset({"because", "since", "as", "due", "saying", "reason", "let", "tell", ","})
@@ -46,19 +45,23 @@ class Speaker:
     now: datetime
     zone: str
     me: Person
+    understood: dict[tuple[SlotType, str], tuple[Json, tuple[str, ...]] | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # defaults read so far: the same words stand in many workflows
 
     @property
     def local_now(self) -> datetime:
         return self.now.astimezone(ZoneInfo(self.zone))
 
 
-def fill(workflow: Workflow, reading: Reading, speaker: Speaker) -> Filling:
-    """Every slot that the request (or a default) fills."""
-    return _Filler(workflow, reading, speaker).filling()
+def fill(workflow: Workflow, reading: Reading, speaker: Speaker, *, defaults: bool = True) -> Filling:
+    """Every slot that the request (or, with `defaults`, a default) fills."""
+    return _Filler(workflow, reading, speaker, defaults).filling()
 
 
 class _Filler:
-    def __init__(self, workflow: Workflow, reading: Reading, speaker: Speaker) -> None:
+    def __init__(self, workflow: Workflow, reading: Reading, speaker: Speaker, defaults: bool) -> None:
+        self.defaults = defaults
         self.workflow, self.reading, self.speaker = workflow, reading, speaker
         self.out = Filling()
         self.event_moments: list[tuple[int, Moment]] = []
@@ -623,7 +626,12 @@ class _Filler:
             if slot.required:
                 self.out.missing.append(name)
             return
-        value = read_value(slot.type, str(slot.default), self.speaker)
+        if not self.defaults:
+            return
+        key = (slot.type, str(slot.default))
+        if key not in self.speaker.understood:
+            self.speaker.understood[key] = read_value(slot.type, str(slot.default), self.speaker)
+        value = self.speaker.understood[key]
         if value is not None:
             self.out.values[name] = SlotValue(
                 name=name, type=slot.type, value=value[0], refs=value[1], source="computed", text=str(slot.default)
