@@ -266,7 +266,12 @@ class Serving:
             await self._give_back(claimed, count=False, why="the worker was stopped")
         except Exception as error:  # noqa: BLE001 - whatever a runner raises, its claim goes back and is counted
             what = error.message if isinstance(error, DeputyError) else type(error).__name__
-            log.error("advance of %s failed: %s", claimed.lease.item.item_id, what, exc_info=error)
+            log.error(
+                "advance of %s failed: %s",
+                claimed.lease.item.item_id,
+                what,
+                exc_info=not isinstance(error, DeputyError),
+            )
             backoff_s = self._pace.backoff_s * 2**claimed.lease.item.attempts
             await self._give_back(claimed, count=True, why=f"the last one failed: {what}", backoff_s=backoff_s)
 

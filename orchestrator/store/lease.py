@@ -24,6 +24,7 @@ from orchestrator.store.tables import effects as effect_rows
 from orchestrator.store.tables import messages, workers, worklist
 from orchestrator.store.tables import runs as run_rows
 from orchestrator.store.tables import waits as wait_rows
+from orchestrator.store.timers import GIVEN_UP
 from orchestrator.store.worklist import NewItem, submit
 
 __all__ = [
@@ -297,7 +298,7 @@ def _end(tx: Tx, lease: Lease, held: Held, ending: endings.Ending, now: datetime
 
 
 def _repair(tx: Tx, lease: Lease, held: Held, why: str, now: datetime) -> State:
-    _ask_repair(tx, lease.item, f"repair:engine:{lease.epoch}", why, now)
+    _ask_repair(tx, lease.item, f"{GIVEN_UP}engine:{lease.epoch}", why, now)
     tx.c.execute(_own(tx, held).values(state=State.WAITING.value, worker_id=None, attempts=0, wake_at=None))
     return State.WAITING
 
@@ -434,7 +435,7 @@ def _release(
         _ask_repair(
             tx,
             row,
-            f"repair:lost:{row.claim_epoch}",
+            f"{GIVEN_UP}lost:{row.claim_epoch}",
             f"{attempts} attempts in a row did not get to an end ({why})",
             now,
         )
@@ -455,8 +456,6 @@ def _arrives_until(tx: Tx, row: Any, clock: float) -> float:
     return max((min(began, clock) + wire for began, wire in tx.c.execute(stmt)), default=0.0)
 
 
-def record(
-    tx: Tx, lease: Lease, *, match: Mapping[str, Any] | None, slots: Sequence[Mapping[str, Any]] | None
-) -> None:
+def record(tx: Tx, lease: Lease, *, match: Mapping[str, Any] | None, slots: Sequence[Mapping[str, Any]] | None) -> None:
     """What routing found, visible while the run goes on."""
     _record_findings(tx, fence(tx, lease), receipt=None, route=None, match=match, slots=slots)

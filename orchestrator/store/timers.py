@@ -16,6 +16,7 @@ from orchestrator.store.tables import waits as wait_rows
 
 N = wait_rows.c
 BATCH = 1000
+GIVEN_UP = "repair:"  # wait ids under which the engine asks a person whether to go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ def sweep(tx: Tx, now: datetime) -> int:
 
 def _holds(tx: Tx) -> int:
     over = (W.hold_until_s.is_not(None), W.hold_until_s <= clock_s(tx))
+    asked = sa.exists().where(  # INVARIANT: what was given up waits for its answer, not for its hold
+        N.tenant_id == W.tenant_id, N.item_id == W.item_id, N.wait_id.like(f"{GIVEN_UP}%"), waits.OPEN
+    )
     stmt = (
         sa.update(worklist)
         .where(*over)
@@ -57,7 +61,8 @@ def _holds(tx: Tx) -> int:
             hold_until_s=None,
             wake_seq=W.wake_seq + 1,
             state=sa.case(
-                (sa.and_(W.state == State.WAITING.value, _free_but(W.hold_until_s)), State.READY.value), else_=W.state
+                (sa.and_(W.state == State.WAITING.value, _free_but(W.hold_until_s), ~asked), State.READY.value),
+                else_=W.state,
             ),
         )
     )

@@ -35,7 +35,7 @@ from orchestrator.store.worklist import NewItem
 from orchestrator.store.writer import Writer
 
 OWNER = "alex@northwind.example"
-WIRE_S = 0.1
+WIRE_S = 0.25
 SENDS_PER_TASK, ITEMS_PER_TASK = 5, 3
 QUICK = Pace(
     cap=16,

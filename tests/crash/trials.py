@@ -127,7 +127,12 @@ def kill_at_random(bench: Bench, kills: int, *, longest_s: float = 0.8) -> dict[
     wrong = bench.verdict(tasks)
     assert done, trial.unfinished(bench.store)
     assert not wrong, wrong
-    return {"kills": kills, "tasks": tasks, "takeovers": bench.said("took over"), "fenced": bench.said("fenced:")}
+    return {
+        "kills": kills,
+        "tasks": tasks,
+        "takeovers": bench.said("took over"),
+        "fenced": bench.said("no longer owns"),
+    }
 
 
 def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
@@ -154,7 +159,12 @@ def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
     assert done, trial.unfinished(bench.store)
     wrong = bench.verdict(tasks)
     assert not wrong, wrong
-    return {"rounds": rounds, "tasks": tasks, "sessions ended": bench.said("ended"), "fenced": bench.said("fenced:")}
+    return {
+        "rounds": rounds,
+        "tasks": tasks,
+        "sessions ended": bench.said("ended"),
+        "fenced": bench.said("no longer owns"),
+    }
 
 
 def stop_on_sqlite(bench: Bench) -> hosts.Stalled:

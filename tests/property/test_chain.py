@@ -122,7 +122,7 @@ def test_a_rewritten_or_shortened_chain_is_found_by_an_earlier_head(
             for seq in range(1, len(events) + 1):
                 event = AuditEvent(kind="forged", actor="x", at=NOW.isoformat(), body={})
                 digest = link(digest, seq, event)
-                changed = {"kind": "forged", "actor": "x", "body": {}, "item_id": None, "hash": digest}
+                changed: dict[str, Any] = {"kind": "forged", "actor": "x", "body": {}, "item_id": None, "hash": digest}
                 tx.c.execute(sa.update(rows).where(rows.c.seq == seq).values(changed))
             tx.c.execute(sa.update(heads).values(hash=digest))
         assert verify(store).ok

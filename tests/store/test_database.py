@@ -118,7 +118,7 @@ def test_a_damaged_file_gives_an_error_with_a_fix(sqlite_url: str) -> None:
     opened.close()  # the last one to close moves the log into the file
     with open(path, "r+b") as file:
         file.seek(8192)
-        file.write(os.urandom(64 * 1024))
+        file.write(os.urandom(path.stat().st_size - 8192))
 
     with pytest.raises(StoreUnavailable) as caught:  # noqa: PT012 - whichever of the two meets the damage first
         damaged = Store.open(sqlite_url)
@@ -199,8 +199,10 @@ def test_a_deadlock_is_repeated(postgres_url: str) -> None:
         return one
 
     with ThreadPoolExecutor(2) as pool:
-        done = [pool.submit(store.write, swap, *pair) for pair in ((first, second), (second, first))]
-        assert {future.result(20) for future in done} == {first, second}
+        assert set(pool.map(lambda pair: store.write(swap, *pair), [(first, second), (second, first)], timeout=20)) == {
+            first,
+            second,
+        }
     assert issubclass(Contended, StoreUnavailable)
     store.close()
 

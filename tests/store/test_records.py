@@ -98,7 +98,13 @@ def test_a_lapsed_connection_is_not_found(store: Store) -> None:
 def test_an_items_open_run_is_started_once(store: Store) -> None:
     """Starting meets the open run; after a finished one the next has the next number and a derived id."""
     mine = running(store)
-    start = {"route": "agent", "workflow": None, "version": None, "pins": {"prompt": "sha256:x"}, "now": NOW}
+    start: dict[str, Any] = {
+        "route": "agent",
+        "workflow": None,
+        "version": None,
+        "pins": {"prompt": "sha256:x"},
+        "now": NOW,
+    }
     first = store.write(runs.start, mine, **start)
     assert first == ids.run_id(mine.item.item_id, 1)
     store.write(runs.finish, mine, first, state="failed", receipt=None, now=NOW)
