@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import StoreUnavailable, UsageError
 from orchestrator.surfaces.cli.output import Output
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.principal import Principal
     from orchestrator.settings import Settings
 
+MOST_LOST_WORKERS = 3
+REPLACED = 75  # a worker's exit code when another has taken over: nothing is wrong
+
 
 class Session:
     """One call of `deputy`. `flags` override every other source of settings."""
@@ -25,6 +29,7 @@ class Session:
         self.flags = dict(flags)
         self.output = Output(as_json=False)
         self._worker: int | None = None
+        self._lost_workers = 0
         self._opened: Deputy | None = None
 
     @cached_property
@@ -83,18 +88,29 @@ class Session:
         self._worker = prestart.start(lock, settings.as_environment(), settings.home / "worker.log")
 
     def keep_going(self) -> None:
-        """Starts a worker host where there is work and nobody holds the host lock; cheap, so followers call it at each poll."""
-        if self._worker is not None and _lives(self._worker):
-            return
+        """Starts a worker host where there is work and nobody holds the host lock; cheap, so followers call it at each poll.
+
+        Raises StoreUnavailable when workers end badly again and again: following would wait for ever.
+        """
+        if self._worker is not None:
+            code = _exit_code(self._worker)
+            if code is None:
+                return
+            self._lost_workers = self._lost_workers + 1 if code not in (0, REPLACED) else 0
+            if self._lost_workers >= MOST_LOST_WORKERS:
+                raise StoreUnavailable(
+                    f"the worker ended {self._lost_workers} times with exit code {code}; the work is kept",
+                    fix=f"look at {self.settings.home / 'worker.log'}, then: deputy doctor",
+                )
         from orchestrator import app
 
         self._worker = app.ensure_worker(self.settings)
 
 
-def _lives(pid: int) -> bool:
-    """Whether a process we started still runs; reaps it when it has ended."""
+def _exit_code(pid: int) -> int | None:
+    """None while a process we started still runs; 0 where its end was noticed elsewhere."""
     try:
-        done, _ = os.waitpid(pid, os.WNOHANG)
+        done, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return False
-    return done == 0
+        return 0
+    return os.waitstatus_to_exitcode(status) if done else None
