@@ -200,7 +200,7 @@ def _labelled(record: Record, labels: Mapping[str, Any]) -> Record:
     return Record(
         tool=record.tool,
         collection="labelled",
-        texts=record.texts,
+        texts=(*record.texts, *record.ids),
         author=labels.get("author"),
         author_known=True,
         readers=None if readers is None else tuple(sorted(normal(str(entry)) for entry in readers)),
