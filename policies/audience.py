@@ -7,7 +7,7 @@ what verbatim stands in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,19 +106,22 @@ def weigh(
         and not (asked and sink_is_meant)
     ):
         secret_fits = False
-    kept_from = [
-        record
-        for record in leaving
-        if record.readers is not None
-        and not _lets(record.readers, audience, memory)
-        and not (sink_is_meant and memory.meant(record))
-    ]
+    kept_from = next(
+        (
+            record
+            for record in leaving
+            if record.readers is not None
+            and not (sink_is_meant and memory.meant(record))
+            and not _lets(record.readers, audience, memory)
+        ),
+        None,
+    )
     why = ""
-    if kept_from:
-        why = f"a record of {kept_from[0].tool} was not meant for everybody it would reach"
+    if kept_from is not None:
+        why = f"a record of {kept_from.tool} was not meant for everybody it would reach"
     if not secret_fits:
         why = "a secret was read that the request did not ask to pass on"
-    return Egress(carries, not kept_from, secret_fits, why)
+    return Egress(carries, kept_from is None, secret_fits, why)
 
 
 def _is_prose(text: str) -> bool:
@@ -126,13 +129,15 @@ def _is_prose(text: str) -> bool:
     return len(text) > 40 or text.count(" ") > 1
 
 
-def _lets(readers: Iterable[str], audience: set[str], memory: Memory) -> bool:
+def _lets(readers: Sequence[str], audience: set[str], memory: Memory) -> bool:
     """Whether everybody reached could read the record already. Readers given by name are looked up."""
-    known = set(readers) | {
-        address for reader in readers if "@" not in reader for address in memory.directory.addresses_of(reader)
-    }
-    left = audience - known
-    return not left or (COLLEAGUES in known and all(memory.directory.is_inside(person) for person in left))
+    left = [person for person in audience if person not in readers]
+    if left:
+        by_name = {
+            address for reader in readers if "@" not in reader for address in memory.directory.addresses_of(reader)
+        }
+        left = [person for person in left if person not in by_name]
+    return not left or (COLLEAGUES in readers and all(memory.directory.is_inside(person) for person in left))
 
 
 def _in_texts(records: Sequence[Record], texts: Sequence[str]) -> list[Record]:

@@ -39,6 +39,8 @@ class Directory:
     domains: frozenset[str]
     _by_address: dict[str, Person] = field(default_factory=dict)
     _mine: frozenset[str] = frozenset()
+    _by_token: dict[str, list[Person]] = field(default_factory=dict)
+    _said: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, world: World | None, principal: str) -> Directory:
@@ -54,6 +56,11 @@ class Directory:
 
     def _index(self) -> None:
         self._by_address = {address: person for person in self.people for address in person.addresses}
+        self._said = {}
+        self._by_token = {}
+        for person in self.people:
+            for token in {token for name in (*person.names, *person.roles) for token in name}:
+                self._by_token.setdefault(token, []).append(person)
         mine = {self.me}
         for person in self.people:
             if self.me == normal(person.key) or self.me in person.addresses:
@@ -89,33 +96,42 @@ class Directory:
     def addresses_of(self, name: str) -> tuple[str, ...]:
         """Addresses of whoever is called so in full; for readers that are given by name."""
         wanted = tokens(name)
-        return tuple(address for person in self.people if wanted in person.names for address in person.addresses)
+        near = self._by_token.get(wanted[0], ()) if wanted else ()
+        return tuple(address for person in near if wanted in person.names for address in person.addresses)
 
     def said(self, words: Sequence[str]) -> frozenset[str]:
         """Addresses of the people whom the words name so that nobody else can be meant; also those of a role that they name."""
+        key = tuple(words)
+        if key not in self._said:
+            if len(self._said) > 64:
+                self._said.clear()
+            self._said[key] = self._named_in(key)
+        return self._said[key]
+
+    def _named_in(self, words: tuple[str, ...]) -> frozenset[str]:
+        bag = set(words)
+        near = {id(person): person for token in bag for person in self._by_token.get(token, ())}.values()
         covered: set[str] = set()
         found: set[str] = set()
-        full = {
-            person.key for person in self.people for name in person.names if len(name) > 1 and contains(words, name)
-        }
-        for person in self.people:
-            if person.key in full:
+        for person in near:
+            for name in person.names:
+                if len(name) > 1 and contains(words, name):
+                    found |= set(person.addresses)
+                    covered |= set(name)
+            if any(contains(words, role) for role in person.roles):
                 found |= set(person.addresses)
-                covered |= {token for name in person.names if len(name) > 1 and contains(words, name) for token in name}
-        singles: dict[str, list[Person]] = {}
-        for person in self.people:
-            for token in {token for name in person.names for token in ((name[0], name[-1]) if len(name) > 1 else name)}:
-                singles.setdefault(token, []).append(person)
-        for token in set(words) - covered:
-            people = singles.get(token, [])
+        for token in bag - covered:
+            people = [person for person in self._by_token.get(token, ()) if token in _calling(person)]
             inside = [person for person in people if person.inside]
             only = inside if len(inside) == 1 else people
             if len(only) == 1:
                 found |= set(only[0].addresses)
-        for person in self.people:
-            if any(contains(words, role) for role in person.roles):
-                found |= set(person.addresses)
         return frozenset(found)
+
+
+def _calling(person: Person) -> set[str]:
+    """Single words that a person goes by: aliases, first and last names."""
+    return {token for name in person.names for token in ((name[0], name[-1]) if len(name) > 1 else name)}
 
 
 def _person(entry: Mapping[str, Any]) -> Person:
