@@ -22,6 +22,23 @@ _ALL = r"(?:we|they|everyone|everybody|all of us|all of them|us all|us both|both
 
 # Pattern over lower-case text without accents, mentions masked -> what it means ("!": an action). "": nothing of its own.
 IDIOMS: tuple[tuple[str, str], ...] = (
+    # phrases that would otherwise be read in pieces
+    (r"(?:i (?:need|want|would like|'d like) to know|let me know|tell me)(?= (?:when|what|which|who|how))", "!show"),
+    (r"(?:write|send|give) (?:\0+ |her |him )?an? (?:reply|answer|response)(?: to)?", "!reply"),
+    (r"(?:give|giving|extend|extending) (?:\0+ |her |him |them )?an? (?:[a-z]+ )?welcome", "!welcome"),
+    (r"(?:i|we) (?:don't|do not|no longer)(?: really)? need", "unneeded"),
+    (r"(?:that |when |where |which )i (?:can|could) (?:meet|talk|do|speak)", "my-availability"),
+    (r"(?:suits?|fits?)(?= \0)", "works-for-all"),
+    (
+        r"(?:in|on|onto|into|from) (?:my|our|the|both our|everyone's|everybody's|both|all our) ?(?:calendars?|diar(?:y|ies))(?: of)?",
+        "",
+    ),
+    (r"about an? (?:mail|e-?mail)", "some-mail"),
+    (r"(?:invoice|bill) (?:mail|e-?mail)", "invoice"),
+    (
+        r"(?:mail|e-?mail) (?:with|containing|that has) (?:the |an? |her |his )?(?:last |latest |newest |most recent )?(?:invoice|bill)(?: attached)?",
+        "invoice",
+    ),
     # who owes whom an answer
     (
         rf"(?:i|we)(?:'ve| have)?(?: still)?(?: not|n't| haven't| have not| didn't| did not| never)(?: yet| ever)* {_ANSWERED}(?: to)?(?: yet)?",
@@ -121,7 +138,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         r"what(?:'s| is| does| do| have i got| are)?(?: there| waiting| happening| up| on| coming up| ahead| in store)*(?: for me)?(?: (?:on|in) (?:my|the) (?:plate|agenda|calendar|schedule|books|diary|programme|program|menu|cards))|what(?:'s| is) (?:on|up|ahead|in store|happening|coming up|waiting)(?: for me)?|what (?:do i have|have i got)(?: on| going on| coming up| planned| lined up)?|(?:how|what)(?:'s| is| does| do) (?:my|the) day (?:look(?:ing)?|be)(?: like)?|what(?:'s| is| does) my day(?: look)?(?: like| hold)?|what my day (?:looks like|holds)",
         "!what",
     ),
-    (r"what(?:'s| does| will| is) \0+ (?:look(?:ing)?|be|hold)(?: like)?(?: for me)?", "!what"),
+    (r"what(?:'s| does| will| is) (?:my )?\0+ (?:look(?:ing)?|be|hold)(?: like)?(?: for me)?", "!what"),
     (r"what (?:needs|requires|deserves) my attention|what i (?:need to|should|must) know", "!what"),
     (
         r"did (?:we|they|the team|people|everyone) (?:decide|agree|conclude|settle|reach|make|take|come to)(?: on| upon| to)?|(?:decisions?|conclusions?|agreements?) (?:have|did|has) (?:we|they|the team|people|you) (?:take|taken|make|made|reach|reached)|(?:(?:were|was|we|have|we've|been|got|get|the team|they|people|us) )*(?:decided(?: on| upon)?|agreed(?: on| upon| to)?|concluded|settled(?: on)?|resolved)|(?:decisions?|agreements?|conclusions?) (?:were |was |have been |got |we |they |we've )*(?:made|taken|reached|come to)",
@@ -137,7 +154,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "newcomer",
     ),
     (
-        r"out[- ]of[- ](?:the[- ])?office|ooo|o\.o\.o\.?|auto[- ]?(?:reply|responder|response|replies)|automatic (?:reply|response)|vacation (?:responder|reply|message|notice|mode)|away (?:message|notice|mode)|holiday (?:mode|notice|message|reply)|absence (?:note|notice|message)",
+        r"(?:i(?:'ll| will) be |i'm |i am |being )?out[- ]of[- ](?:the[- ])?office|ooo|o\.o\.o\.?|auto[- ]?(?:reply|responder|response|replies)|automatic (?:reply|response)|vacation (?:responder|reply|message|notice|mode)|away (?:message|notice|mode)|holiday (?:mode|notice|message|reply)|absence (?:note|notice|message)",
         "absence",
     ),
     (
@@ -200,7 +217,7 @@ ACTIONS: dict[str, str] = {
     "invite": "invite | send an invite | send an invitation | send invites | send invitations | send out invites | "
     "send out an invite | send out invitations | send the invite | send the invitation | send a calendar invite | send out the invite",
     "meet": "meet | meet with | get together",
-    "schedule": "schedule | book me in | set up | setup | set | set me up | arrange | organise | organize | book | book in | plan | put in | put | fix up | fix | line up | "
+    "schedule": "schedule | add | book me in | set up | setup | set | set me up | arrange | organise | organize | book | book in | plan | put in | put | fix up | fix | line up | "
     "pencil in | pencil | lock in | lock | create | grab | block | block out | block off | reserve | get | get me | get us | make | "
     "slot in | slot | hold | host | set aside | carve out | sort out | sort | throw | pop | squeeze in | squeeze | stick | drop | call in | convene",
     "find": "find | find me | find us | look for | search for | search | look up | seek | figure out | work out | identify | come up with | check | check for | spot | pick | pick out | locate | determine | hunt down",
@@ -219,11 +236,12 @@ ACTIONS: dict[str, str] = {
     "brief": "brief | summarise | summarize | recap | sum up | outline",
     "group": "group | break down | organise | organize | arrange | split | bundle | cluster | sort | sort out | order | categorise | categorize | bucket",
     "enable": "set | set up | setup | turn on | switch on | activate | put on | enable | put | arrange | organise | organize | sort out | schedule | create | add | configure | mark | block | block out | block off | prepare | make | handle | take care of | book | get | note | register | announce | start | put up | mark me | put me | set me",
-    "welcome": "welcome | extend a welcome | onboard | greet | say hello to | say hi to | introduce | give a warm welcome | give a welcome | roll out the welcome mat | say welcome to | kick off onboarding | do the welcome | roll out the welcome | run the welcome | start the welcome | "
+    "welcome": "welcome | extend a welcome | onboard | give a warm welcome | give a welcome | roll out the welcome mat | say welcome to | kick off onboarding | do the welcome | roll out the welcome | run the welcome | start the welcome | "
     "get settled in | get onboarded | get started | help settle in",
     "count": "count | tally | how many",
     "start": "start | begin | kick off",
     "offer": "offer",
+    "greet": "greet | say hello to | say hi to | introduce",
     "go-on": "move on | go on | carry on",
     "need": "need | want | like | wish",
     "have": "have",
@@ -236,7 +254,7 @@ ACTIONS: dict[str, str] = {
 
 # Words for things; a trailing + marks the plural.
 THINGS: dict[str, str] = {
-    "meeting": "meeting | something | call | chat | sync | appointment | session | event | invite | invitation | huddle | conversation | talk | speak | discuss | discussion | catchup | videocall | meetup | mtg | zoom | ring | powwow | entry",
+    "meeting": "meeting | something | call | chat | sync | appointment | session | event | invite | invitation | huddle | conversation | talk | speak | discuss | discussion | catchup | videocall | meetup | mtg | ring | powwow | entry",
     "mail": "mail | email | e-mail",
     "message": "message",
     "thread": "thread",
@@ -244,7 +262,7 @@ THINGS: dict[str, str] = {
     "unread": "unread | unopened | unseen",
     "slot": "slot | time | gap | opening | window | spot | availability | option | timeslot | block | moment",
     "free": "free | available | common | shared | mutual | open | joint | mutually",
-    "notes": "notes | minutes | note | write-up | writeup | takeaways | protocol | meeting-notes",
+    "notes": "notes | minutes | write-up | writeup | takeaways | protocol | meeting-notes",
     "decision": "decision | conclusion | outcome | agreement | resolution | verdict",
     "invoice": "invoice | bill",
     "attachment": "attachment | attached | pdf | file | document",
@@ -263,6 +281,7 @@ MARKS: dict[str, str] = {
     "not": "not | don't | dont | do not | never | no | none | nobody | nothing | neither | nor | cannot | can't | won't | doesn't | didn't | isn't | aren't | wasn't | haven't | hasn't | shouldn't | wouldn't | couldn't | stop | avoid | skip | refrain | hold off | without",
     "except": "except | excluding | apart from | other than | unless | but | instead | rather | rather than | besides | minus | however | although | though | otherwise | else",
     "question": "have you | has she | has he | have they | have i | had you | did you | do you | are you | were you | have we",
+    "future": "will be | going to be | will we",
     "maybe": "maybe | perhaps | might | probably",
     "if": "if | whether | in case | provided | assuming | as long as | depending | should | would it | suppose | only",
     "or": "or | either | versus | vs",
@@ -284,12 +303,12 @@ FUNCTION = words(
     politely gently warm proper good some one ones as if's let's let lets up into onto via over through around
     within during over out s 'd 'll 're 've m t ll now currently possible possibly   ideally soon
     time's next asap urgently great best suitable convenient right really actually which who whom what what's
-    where's when's than like love would'd want wants need needs needed appreciate able mind sure yes well long
+    where's when's than like love would'd want wants need needs needed appreciate able  sure yes well long
     which's each other's one's own because since due new-ish today's together between among amongst currently
-    still yet ever far matter matters topic  thing things stuff detail details further long-ish lasting
+    still yet ever far   topic       further long-ish lasting
     length duration total attend attending join coming come upcoming set's minute-long short-ish quick-ish
     straight back via
-    enough plenty sufficient few couple several some lately recently everything's usual standard normal received
+    enough plenty sufficient few couple several some lately recently everything's usual standard normal received naming listing giving stating including proper
     """
 )
 
@@ -297,7 +316,7 @@ FUNCTION = words(
 TITLES = words(
     """
     standup stand-up review retro retrospective planning kickoff kick-off demo interview workshop training
-    webinar check-in checkin all-hands offsite lunch coffee dinner breakfast roundtable briefing debrief
+    webinar check-in checkin all-hands offsite lunch coffee   roundtable briefing debrief
     presentation 1:1 seminar townhall town-hall grooming refinement walkthrough brainstorm brainstorming
     onboarding check rehearsal prep audit forecast pitch negotiation steering committee board rehearsal orientation hackathon sprint
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from orchestrator.domain.person import Person
 from orchestrator.workflows import lexicon, parse
 from orchestrator.workflows.definition import SlotType, Workflow
+from orchestrator.workflows.lexicon import words
 from orchestrator.workflows.mentions import Kind, Names, find
 from orchestrator.workflows.rank import Evidence, Index, confidence, features
 from orchestrator.workflows.reading import Reading, Sort, Token, read
@@ -146,6 +147,9 @@ class Profile:
     licences: tuple[
         tuple[tuple[frozenset[str], ...], frozenset[str]], ...
     ]  # of each example: its actions, all its meanings
+    objects: frozenset[
+        tuple[str, str]
+    ]  # (meaning of the first action, meaning of the first thing after it) of some example
     takes_meetings: bool  # has a slot that a meeting's title or kind can belong to
     openings: frozenset[str]  # meanings of the first action of some example; "" for an example without one
 
@@ -272,19 +276,25 @@ def profile(workflow: Workflow) -> Profile:
     speaker = Speaker(people=SAMPLE_PEOPLE, now=SAMPLE_NOW, zone="UTC", me=SAMPLE_ME)
     names = Names.of(SAMPLE_PEOPLE)
     readings: list[Reading] = []
+    optional: list[bool] = []  # whether an example names somebody the workflow could do without
+    places_used: list[set[int]] = []
     rest: list[list[Token]] = []  # of each example, what no slot explains
     for example in workflow.examples:
         text = spoken(example, workflow)
         reading = read(text, find(text, names=names, now=SAMPLE_NOW, zone="UTC"))
-        used = fill(workflow, reading, speaker, defaults=False).used
+        filled = fill(workflow, reading, speaker, defaults=False)
+        used = filled.used
+        places_used.append(used)
         readings.append(reading)
+        optional.append(any(_is_told(workflow, name) for name in filled.values))
         rest.append([token for place, token in enumerate(reading.tokens) if place not in used])
     clear = _cover([token.senses for tokens in rest for token in tokens if token.senses])
     vocabulary: set[str] = set()
     cores: list[tuple[frozenset[str], ...]] = []
     openings: set[str] = set()
+    objects: set[tuple[str, str]] = set()
     licences: list[tuple[tuple[frozenset[str], ...], frozenset[str]]] = []
-    for reading, tokens in zip(readings, rest, strict=True):
+    for reading, tokens, tells, used in zip(readings, rest, optional, places_used, strict=True):
         core: dict[frozenset[str], None] = {}
         own: set[str] = set()
         for token in tokens:
@@ -301,9 +311,12 @@ def profile(workflow: Workflow) -> Profile:
             for token in reading.tokens:
                 if token.mention is not None and id(token) not in places:
                     core[frozenset({_kind(token)})] = None
+        if tells:
+            core[frozenset({"<who>"})] = None
         cores.append(tuple(core))
         first = reading.first_action
         openings |= _meanings(first, clear) if first else {""}
+        objects |= _pairs(_meanings(first, clear) if first else {""}, _first_thing(reading, used), clear)
     return Profile(
         workflow=workflow,
         readings=tuple(readings),
@@ -311,8 +324,36 @@ def profile(workflow: Workflow) -> Profile:
         cores=tuple(cores),
         licences=tuple(licences),
         takes_meetings=any(slot.type in _MEETING_SLOTS for slot in workflow.slots.values()),
+        objects=frozenset(objects),
         openings=frozenset(openings),
     )
+
+
+# Things that only colour the thing that follows.
+_COLOURS = words(
+    """
+    last free unread team group calendar newcomer works-for-all sent-by-them absence same-time tell-attendees tell-time in-thread
+    approver
+    """
+)
+
+
+def _first_thing(reading: Reading, used: set[int]) -> Token | None:
+    """What the first action acts on: the first thing after it that is no part of a slot and no mere colour."""
+    first = reading.first_action
+    for place, token in enumerate(reading.tokens):
+        if first is not None and token.start < first.end:
+            continue
+        if token.sort is Sort.ACTION:
+            return None
+        if token.sort is Sort.THING and place not in used and not token.senses & _COLOURS:
+            return token
+    return None
+
+
+def _pairs(actions: Iterable[str], thing: Token | None, clear: set[str]) -> set[tuple[str, str]]:
+    meanings = {meaning.rstrip("+") for meaning in _meanings(thing, clear)} if thing is not None else {""}
+    return {(action, meaning) for action in actions for meaning in meanings}
 
 
 def _cover(senses: Sequence[frozenset[str]]) -> set[str]:
@@ -367,12 +408,22 @@ def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float
         reasons.append("It does not say all that this workflow's requests say.")
     if not opening & known.openings and (first is None or reading.tokens.index(first) not in filling.used):
         reasons.append(f"{first.text!r} is not what this workflow does." if first else "It does not say what to do.")
+    elif not _acts_on(known, opening, _first_thing(reading, filling.used)):
+        reasons.append("What it acts on comes in another order than in this workflow's requests.")
     silent = [name for name in filling.missing if known.workflow.slots[name].ask is None]
     if silent:
         reasons.append(f"It does not say which {' and '.join(name.replace('_', ' ') for name in silent)}.")
     explained = 1 - len(left) / content if content else 0.0
     evidence = Evidence(similarity=similarity, explained=explained, core=core, refusals=len(reasons))
     return Judged(known, filling, evidence, tuple(_sentences(reasons)))
+
+
+def _acts_on(known: Profile, opening: set[str], thing: Token | None) -> bool:
+    """Whether some example's first action acts on the same kind of thing: "find a time about the mail", not "find the mail"."""
+    if thing is None:
+        return True
+    meanings = {f"={thing.word}", *(sense.rstrip("+") for sense in thing.senses)}
+    return any((action, meaning) in known.objects for action in opening for meaning in meanings)
 
 
 def _licensed(known: Profile, reading: Reading) -> frozenset[str]:
@@ -398,6 +449,11 @@ def _is_known(token: Token, known: Profile, licensed: frozenset[str]) -> bool:
     if "title" in token.senses and not known.takes_meetings:
         return False  # "the board" is somebody's meeting, and this workflow knows of none
     return bool(token.senses & licensed)
+
+
+def _is_told(workflow: Workflow, name: str) -> bool:
+    slot = workflow.slots[name]
+    return slot.type is SlotType.PERSON and not slot.required and slot.default is None
 
 
 def _kind(token: Token) -> str:

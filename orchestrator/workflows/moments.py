@@ -340,6 +340,7 @@ class _Finder:
                 r"(?:any ?time |some ?time |sometime |during |the )?next week|the week ahead|the coming week|the following week",
                 lambda: self.days(monday + timedelta(days=7), 7),
             ),
+            (r"(?:the )?(?:start|beginning) of (?:the|this) week", lambda: self.days(monday)),
             (r"(?:the )?week after next", lambda: self.days(monday + timedelta(days=14), 7)),
             (
                 r"(?:any ?time |some ?time |sometime |during |later |the rest of |rest of )?this week|(?:the )?rest of the week",

@@ -93,9 +93,9 @@ class Evidence:
         return (self.similarity, self.explained, self.core, float(min(self.refusals, 2)))
 
 
-# Bias, similarity, explained, core, refusals: a request that is fully explained passes at a similarity of 0.1, one with a single
+# Bias, similarity, explained, core, refusals: a request that is fully explained passes however it is worded, one with a single
 # reason against it stays below the threshold at any.
-WEIGHTS = (-8.2, 6.0, 4.0, 4.0, -2.5)
+WEIGHTS = (-7.9, 6.0, 4.0, 4.0, -2.5)
 
 
 def confidence(evidence: Evidence, weights: Sequence[float] = WEIGHTS) -> float:

@@ -325,7 +325,7 @@ class _Filler:
         is_since = "since" in slot.cues
         if is_since:
             if (
-                mention.cue not in ("since", "from", "after", "in", "during", "over", "on", "")
+                mention.cue not in ("since", "from", "after", "in", "during", "over", "on", "of", "for", "")
                 or mention.cue == "until"
             ):
                 return

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.workflows import check
 from orchestrator.workflows.definition import Workflow
+from orchestrator.workflows.match import Library
 from orchestrator.workflows.parse import BadWorkflow, Problem, load, loads
 
 GOOD = """\
@@ -155,7 +156,7 @@ def test_one_bad_file_does_not_stop_the_library(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "bad.yaml").write_text("name: bad\n", encoding="utf-8")
 
-    library = check.Library.load([tmp_path])
+    library = Library.load([tmp_path])
 
     assert [workflow.name for workflow in library.workflows] == ["chase-one"]
     assert len(library.faults) == 1
