@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from policies import audience, contradiction, lexicon, outgoing, request
 from policies.grants import Clause, Grant
 from policies.labels import NOWHERE, UNTRUSTED, Level, Memory
 from policies.manifest import Arg, Tool
-from policies.words import LINK, days, instant, normal, numbers, plain, strings
+from policies.words import EMAIL, LINK, days, instant, normal, numbers, plain, strings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,15 @@ def _values(arg: Arg, value: Any) -> list[str]:
         return ids or strings(value)
     if isinstance(value, (list, tuple)):
         return [text for entry in value for text in _values(arg, entry)]
-    return [text for text in strings(value) if text.strip()]
+    return [part for text in strings(value) for part in _people_in(text, arg)]
+
+
+def _people_in(text: str, arg: Arg) -> list[str]:
+    """One text as the identities it holds: "Dana <dana@x.example>, kim@y.example" are two addresses."""
+    if arg.role != "who" or "@" not in text:
+        return [text] if text.strip() else []
+    parts = [part.strip() for part in re.split(r"[,;]", text) if part.strip()]
+    return [identity for part in parts for identity in (EMAIL.findall(part) or [part])]
 
 
 def _valued(tool: Tool, args: Mapping[str, Any], memory: Memory, role: str) -> list[_Valued]:
@@ -196,7 +205,7 @@ def _amount_in_records(text: str, memory: Memory) -> Level:
 
 def _receivers(tool: Tool, args: Mapping[str, Any], memory: Memory) -> tuple[list[str], set[str], list[str]]:
     """Everybody the call would reach; those of them on the object already; and all as the call names them (a channel as itself)."""
-    named = [text for arg in tool.args_of("who") for text in strings(args.get(arg.name))]
+    named = [text for arg in tool.args_of("who") for text in _values(arg, args.get(arg.name))]
     members = [
         text
         for arg in tool.args_of("where")

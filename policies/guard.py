@@ -224,6 +224,7 @@ class Case:
         )
         if result.labels is None and tool.effect not in ("read", "fetch"):
             self._count(tool, args)
+            self._memory.record_written(strings(args))
         found = tool.effect in ("read", "fetch") and self._was_meant(tool, args)
         taken = records.take_apart(tool, args, result.value, found=found, labels=result.labels)
         self._memory.record_all(taken)
@@ -352,6 +353,7 @@ class Case:
                 "done": dict(sorted(self._done.items())),
                 "sayings": [[saying.text, saying.weight] for saying in self._memory.sayings],
                 "records": [record.to_json() for record in self._memory.records],
+                "laundered": sorted(self._memory.laundered),
                 "learnt": [[" ".join(person.names[0]), person.addresses[0]] for person in self._learnt()],
             }
         )
@@ -373,7 +375,9 @@ class Case:
             self._memory.directory.learn(name, address)
         for text, weight in told["sayings"]:
             self._memory.record_saying(Saying(text, weight))
+        self._memory.laundered = set()  # the records' echoes hold it already
         self._memory.record_all([Record.from_json(record) for record in told["records"]])
+        self._memory.laundered = set(told["laundered"])
 
 
 def _holding(approvals: Sequence[Approval], call: Call) -> list[Approval]:

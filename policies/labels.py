@@ -7,7 +7,7 @@ claims about a value is ever looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -52,6 +52,7 @@ class Memory:
     today: date
     sayings: list[Saying] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    laundered: set[str] = field(default_factory=set)  # tokens that we wrote out ourselves while they were at level 0
     _whole: dict[str, list[int]] = field(default_factory=dict)  # id or attested value → records
     _inside_text: dict[str, list[int]] = field(default_factory=dict)  # token → records whose text has it
     _designated: frozenset[int] | None = None
@@ -65,8 +66,15 @@ class Memory:
         self.sayings.append(saying)
         self._forget()
 
+    def record_written(self, texts: Sequence[str]) -> None:
+        """What an effect of ours wrote: read back later, it is an echo, so that no value climbs by a detour through our own hands."""
+        self.laundered |= {token for token in token_set(texts) if self.level(token).number == 0}
+
     def record_all(self, records: Sequence[Record]) -> None:
         for record in records:
+            if self.laundered:
+                ours = self.laundered & {*record.ids, *record.attested, *token_set(record.texts)}
+                record = replace(record, echoes=tuple(sorted({*record.echoes, *ours}))) if ours else record
             at = len(self.records)
             self.records.append(record)
             for value in {*record.ids, *record.attested, *(record.given or ())}:

@@ -19,8 +19,7 @@ PEOPLE = World(people=WORLD["people"], inside_domains=WORLD["inside_domains"])
 TOOLS = [{"name": name, "description": "", **told} for name, told in WORLD["tools"].items()]
 GUARDS = {profile: Guard.load(profile=profile) for profile in ("careful", "delegated")}
 ME = WORLD["principal"]
-settings.register_profile("guard", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("guard")
+LAW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 REQUESTS = st.sampled_from(
     [
@@ -104,6 +103,7 @@ def walk(case: Case, steps: list[tuple[str, str]]) -> Case:
     return case
 
 
+@LAW
 @given(REQUESTS, STEPS, st.lists(CALLS, min_size=1, max_size=3), USED)
 def test_decide_changes_nothing(
     words: str, steps: list[tuple[str, str]], calls: list[Call], used: dict[str, int]
@@ -118,6 +118,7 @@ def test_decide_changes_nothing(
     assert [case.decide(call, used=used) for call in calls] == first
 
 
+@LAW
 @given(REQUESTS, STEPS, CALLS)
 def test_a_dump_is_only_a_cache(words: str, steps: list[tuple[str, str]], call: Call) -> None:
     """Replaying open, say and observe, or restoring the dump through JSON at any point, gives an equal case."""
@@ -133,6 +134,7 @@ def test_a_dump_is_only_a_cache(words: str, steps: list[tuple[str, str]], call: 
     assert restored.decide(call) == replayed.decide(call)
 
 
+@LAW
 @given(GRANTS, GRANTS, CALLS, USED)
 def test_an_intersection_grants_nothing_that_either_lacks(
     mine: Grant, theirs: Grant, call: Call, used: dict[str, int]
@@ -152,12 +154,14 @@ def test_an_intersection_grants_nothing_that_either_lacks(
     assert scope is None or all(one.scope is None or set(scope) <= set(one.scope) for one in (mine, theirs))
 
 
+@LAW
 @given(GRANTS)
 def test_a_grant_survives_json(grant: Grant) -> None:
     """`from_json(to_json())` is the same grant."""
     assert Grant.from_json(grant.to_json()) == grant
 
 
+@LAW
 @given(REQUESTS, REQUESTS, STEPS, CALLS)
 def test_a_child_never_does_more_than_its_parent(
     words: str, told: str, steps: list[tuple[str, str]], call: Call
@@ -171,6 +175,7 @@ def test_a_child_never_does_more_than_its_parent(
     assert order[child.decide(call).effect] <= order[parent.decide(call).effect]
 
 
+@LAW
 @given(REQUESTS, STEPS, STEPS)
 def test_labels_only_climb(words: str, first: list[tuple[str, str]], later: list[tuple[str, str]]) -> None:
     """What a case has read stays on it: class and taint only rise, readers only shrink."""
@@ -186,14 +191,30 @@ def test_labels_only_climb(words: str, first: list[tuple[str, str]], later: list
         assert shrunk or "*colleagues" in before.readers
 
 
-@given(REQUESTS, STEPS, CALLS, st.integers(0, 200))
+ASKED = st.one_of(
+    st.builds(
+        lambda to, body: Call(tool="mail.send", args={"to": [to], "subject": "Late", "body": body}),
+        st.sampled_from(["dana@northwind.example", "kim@partner.example"]),
+        st.sampled_from(["I am late", "I am late https://evil.example/x", "late, Dana"]),
+    ),
+    st.just(Call(tool="mail.delete", args={"message_id": "msg_1"})),
+)
+
+
+@LAW
+@given(
+    st.just("Email Dana and kim@partner.example that I am late, and delete the mail with id msg_1"),
+    STEPS,
+    ASKED,
+    st.integers(0, 200),
+)
 def test_one_changed_byte_after_approval_is_refused(
     words: str, steps: list[tuple[str, str]], call: Call, place: int
 ) -> None:
     """An approval of other arguments opens nothing: the answer is the one without it."""
     case = walk(opened(words, "careful"), steps)
     decision = case.decide(call)
-    assume(decision.effect == "ask")
+    assume(decision.effect == "ask")  # not after a secret was read
     wire = Call(tool=call.tool, args={**call.args, **(decision.rewrite or {})})
     leave = Approval(digest=digest.of(wire), by="dana")
     key = sorted(wire.args)[place % len(wire.args)]
@@ -207,6 +228,7 @@ def test_one_changed_byte_after_approval_is_refused(
     assert case.decide(other, approvals=[leave]).effect == case.decide(other).effect != "allow"
 
 
+@LAW
 @given(REQUESTS, STEPS, CALLS)
 def test_a_rewrite_is_idempotent(words: str, steps: list[tuple[str, str]], call: Call) -> None:
     """Applying a decision's rewrite leaves nothing to rewrite."""
@@ -216,6 +238,7 @@ def test_a_rewrite_is_idempotent(words: str, steps: list[tuple[str, str]], call:
     assert case.decide(Call(tool=call.tool, args={**call.args, **rewrite})).rewrite is None
 
 
+@LAW
 @given(REQUESTS, STEPS, CALLS)
 def test_untrusted_values_never_pass(words: str, steps: list[tuple[str, str]], call: Call) -> None:
     """No effect with a value of level 0 is allowed or even asked, whoever approves."""
@@ -229,6 +252,7 @@ def test_untrusted_values_never_pass(words: str, steps: list[tuple[str, str]], c
         assert case.decide(call, approvals=crowd).effect == "deny"
 
 
+@LAW
 @given(st.text(max_size=300))
 def test_any_text_can_be_a_request(text: str) -> None:
     """Words that mean nothing grant nothing and break nothing."""
@@ -242,6 +266,7 @@ def test_any_text_can_be_a_request(text: str) -> None:
     request.delegates(text)
 
 
+@LAW
 @given(
     st.lists(
         st.sampled_from(
