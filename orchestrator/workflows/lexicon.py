@@ -135,7 +135,7 @@ IDIOMS: tuple[tuple[str, str], ...] = (
         "!brief",
     ),
     (
-        r"what(?:'s| is| does| do| have i got| are)?(?: there| waiting| happening| up| on| coming up| ahead| in store)*(?: for me)?(?: (?:on|in) (?:my|the) (?:plate|agenda|calendar|schedule|books|diary|programme|program|menu|cards))|what(?:'s| is) (?:on|up|ahead|in store|happening|coming up|waiting)(?: for me)?|what (?:do i have|have i got)(?: on| going on| coming up| planned| lined up)?|(?:how|what)(?:'s| is| does| do) (?:my|the) day (?:look(?:ing)?|be)(?: like)?|what(?:'s| is| does) my day(?: look)?(?: like| hold)?|what my day (?:looks like|holds)",
+        r"what(?:'s| is| does| do| have i got| are)?(?: there| waiting| happening| up| on| coming up| ahead| in store)*(?: for me)?(?: (?:on|in) (?:my|the) (?:plate|agenda|calendar|schedule|diary))|what(?:'s| is) (?:on|up|ahead|in store|happening|coming up|waiting)(?: for me)?|what (?:do i have|have i got)(?: on| going on| coming up| planned| lined up)?|(?:how|what)(?:'s| is| does| do) (?:my|the) day (?:look(?:ing)?|be)(?: like)?|what(?:'s| is| does) my day(?: look)?(?: like| hold)?|what my day (?:looks like|holds)",
         "!what",
     ),
     (r"what(?:'s| does| will| is) (?:my )?\0+ (?:look(?:ing)?|be|hold)(?: like)?(?: for me)?", "!what"),

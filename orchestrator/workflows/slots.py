@@ -1,4 +1,4 @@
-"""Fills a workflow's slots from a request's mentions, each with its source and the very words; reads answers; refines by a nudge.
+"""Fills a workflow's slots from a request's mentions, each with its source and the very words.
 
 Pure. Nothing is guessed: two people of one name become a question, a mention without a place in the workflow stays unused, and
 whatever is unused makes the matcher abstain.
@@ -6,52 +6,25 @@ whatever is unused makes the matcher abstain.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from connectors.spec import Json
 from orchestrator.domain.person import Person
+from orchestrator.workflows.answers import Speaker, read_answer, read_value
+from orchestrator.workflows.captures import Captures, Filling
 from orchestrator.workflows.definition import Slot, SlotType, Workflow
-from orchestrator.workflows.mentions import Kind, Mention, Names, find, plain
-from orchestrator.workflows.moments import WEEKDAYS, Moment
-from orchestrator.workflows.reading import Reading, Sort, Token, read
-from orchestrator.workflows.values import Choice, SlotValue, choose, find_person
+from orchestrator.workflows.mentions import Kind, Mention, plain
+from orchestrator.workflows.moments import Moment
+from orchestrator.workflows.nudges import refine
+from orchestrator.workflows.reading import Reading, Sort, Token
+from orchestrator.workflows.spans import event_time, in_tense, iso, merge, when_value, window_value
+from orchestrator.workflows.values import Choice, SlotValue, find_person
+
+__all__ = ["Filling", "Speaker", "ambiguous", "fill", "read_answer", "read_value", "refine"]
 
 TARGET_CUES = frozenset({"to", "until", "till", "for", "into", "onto"})
-_REASONS = frozenset({"because", "since", "as", "due", "saying", "reason", "let", "tell", ","})
-_SUBJECTS = frozenset({"i", "we", "i'm", "we're", "i've", "we've"})
-# Things that a title may hold besides words nobody explains; a mail, an invoice, a decision is a wish of its own.
-TOPIC_THINGS = frozenset({"title", "meeting", "team", "group", "brief", "welcome", "day"})
-
-
-@dataclass(slots=True)
-class Filling:
-    """What the slots got. `used`: places of tokens that a value explains; `problems`: why the request does not fit."""
-
-    values: dict[str, SlotValue] = field(default_factory=dict)
-    used: set[int] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speaker:
-    """Whose words are read, when, and among whom."""
-
-    people: Sequence[Person]
-    now: datetime
-    zone: str
-    me: Person
-    understood: dict[tuple[SlotType, str], tuple[Json, tuple[str, ...]] | None] = field(
-        default_factory=dict, compare=False, repr=False
-    )  # defaults read so far: the same words stand in many workflows
-
-    @property
-    def local_now(self) -> datetime:
-        return self.now.astimezone(ZoneInfo(self.zone))
 
 
 def fill(workflow: Workflow, reading: Reading, speaker: Speaker, *, defaults: bool = True) -> Filling:
@@ -59,11 +32,11 @@ def fill(workflow: Workflow, reading: Reading, speaker: Speaker, *, defaults: bo
     return _Filler(workflow, reading, speaker, defaults).filling()
 
 
-class _Filler:
+class _Filler(Captures):
     def __init__(self, workflow: Workflow, reading: Reading, speaker: Speaker, defaults: bool) -> None:
         self.defaults = defaults
-        self.workflow, self.reading, self.speaker = workflow, reading, speaker
-        self.out = Filling()
+        super().__init__(workflow, reading)
+        self.speaker = speaker
         self.event_moments: list[tuple[int, Moment]] = []
 
     def filling(self) -> Filling:
@@ -96,26 +69,6 @@ class _Filler:
         if self.workflow.one_of and not any(name in self.out.values for name in self.workflow.one_of):
             self.out.missing.append(self.workflow.one_of[0])
         return self.out
-
-    # --- helpers ------------------------------------------------------------------------------------------------------
-
-    def tokens(self, *kinds: Kind) -> list[tuple[int, Token, Mention]]:
-        """Unused mentions of these kinds, with their places."""
-        return [
-            (place, token, token.mention)
-            for place, token in enumerate(self.reading.tokens)
-            if token.mention is not None and token.mention.kind in kinds and place not in self.out.used
-        ]
-
-    def put(
-        self, name: str, value: Json, *places: int, source: str = "request", refs: tuple[str, ...] = (), text: str = ""
-    ) -> None:
-        self.out.used.update(places)
-        if not text and places:
-            text = self.reading.text[self.reading.tokens[min(places)].start : self.reading.tokens[max(places)].end]
-        self.out.values[name] = SlotValue(
-            name=name, type=self.workflow.slots[name].type, value=value, source=source, refs=refs, text=text
-        )
 
     def channel(self, name: str) -> None:
         found = self.tokens(Kind.CHANNEL)
@@ -275,9 +228,9 @@ class _Filler:
         base = dated[0] if dated else self.ahead(5)
         value = window_value(base, bounds[0] if bounds else None, self.speaker.local_now)
         if dated and found[0][2].cue in ("by", "before", "until", "till") and dated[0].start is not None:
-            value["start"] = _iso(self.speaker.local_now)
+            value["start"] = iso(self.speaker.local_now)
             if found[0][2].cue == "before" and dated[0].grain == "day":
-                value["end"] = _iso(dated[0].start)
+                value["end"] = iso(dated[0].start)
         elif (
             dated
             and found[0][2].cue in ("after", "from", "past")
@@ -286,7 +239,7 @@ class _Filler:
             and not dated[0].parts
         ):
             start = dated[0].end if found[0][2].cue != "from" else dated[0].start
-            value["start"], value["end"] = _iso(start or dated[0].end), _iso(dated[0].end + timedelta(days=7))
+            value["start"], value["end"] = iso(start or dated[0].end), iso(dated[0].end + timedelta(days=7))
         self.put(name, value, *(place for place, _, _ in found))
 
     def ahead(self, working_days: int) -> Moment:
@@ -356,7 +309,7 @@ class _Filler:
             chosen = [entry for entry in found if entry[0] >= targets[0][0]]
             if targets[0][2].moment and targets[0][2].moment.grain in ("next_free", "shift"):
                 chosen = [targets[0], *(entry for entry in chosen[1:] if entry[2].cue in ("on", "in", "", "of"))]
-            merged = _merge([entry[2].moment for entry in chosen if entry[2].moment])
+            merged = merge([entry[2].moment for entry in chosen if entry[2].moment])
             if merged is not None and not merged.is_past:
                 self.put(name, when_value(merged, self.speaker.local_now), *(entry[0] for entry in chosen))
             return
@@ -397,7 +350,7 @@ class _Filler:
             candidates = tuple(address for address in mention.addresses if address != self.speaker.me.address)
             places += [entry[0] for entry in people]
         moments = [*self.event_moments, *self.meeting_moments()]
-        merged = _merge([moment for _, moment in moments]) if moments else None
+        merged = merge([moment for _, moment in moments]) if moments else None
         if merged is not None:
             places += [place for place, _ in moments]
         title, word_places = self.title_words()
@@ -438,186 +391,13 @@ class _Filler:
                 channels and place > channels[0] and not mention.moment.is_past
             ):
                 continue
-            moment = _in_tense(mention, tense, self.speaker.local_now)
+            moment = in_tense(mention, tense, self.speaker.local_now)
             if moment is not None:
                 found.append((place, moment))
         return found
 
     def says_meeting(self) -> bool:
         return any(token.senses & {"meeting", "title"} for token in self.reading.tokens)
-
-    def title_words(self, *, about: bool = True) -> tuple[str, list[int]]:
-        """Words of a meeting's title: before a meeting's noun ("the budget meeting"), after "about", or in quotes."""
-        tokens = self.reading.tokens
-        quoted = self.tokens(Kind.QUOTED)
-        if len(quoted) == 1:
-            return quoted[0][2].words, [quoted[0][0]]
-        for place, token in enumerate(tokens):
-            is_title = "title" in token.senses
-            if token.sort is not Sort.THING or not (is_title or "meeting" in token.senses):
-                continue
-            start = place
-            while start > 0 and place - start < 5 and self.is_title_word(start - 1):
-                start -= 1
-            end = place + (1 if is_title else 0)
-            # "sprint planning session": titles in a row
-            while is_title and end < len(tokens) and "title" in tokens[end].senses:
-                end += 1
-            chosen = [*range(start, max(end, place)), *(self.named_after(end) if is_title else ())]
-            if chosen:
-                return " ".join(tokens[at].text for at in chosen), chosen
-        for place, token in enumerate(tokens if about else ()):
-            if token.word in ("about", "regarding", "re", "concerning", "called", "titled", "named", "on"):
-                end = place + 1
-                while end < len(tokens) and (self.is_title_word(end) or tokens[end].word in ("the", "our", "a")):
-                    end += 1
-                chosen = [at for at in range(place + 1, end) if tokens[at].word not in ("the", "our", "a")]
-                if chosen:
-                    return " ".join(tokens[at].text for at in chosen), chosen
-        return "", []
-
-    def named_after(self, place: int) -> list[int]:
-        """Capitalised names that go on a title: "demo for Bellmere Foods"."""
-        tokens = self.reading.tokens
-        if place < len(tokens) and tokens[place].word in ("for", "of", "with", "at"):
-            place += 1
-        end = place
-        while end < len(tokens) and tokens[end].sort is Sort.UNKNOWN and tokens[end].text[:1].isupper():
-            end += 1
-        return list(range(place, end))
-
-    def is_title_word(self, place: int) -> bool:
-        token = self.reading.tokens[place]
-        return place not in self.out.used and (
-            token.sort is Sort.UNKNOWN
-            or "title" in token.senses
-            or (token.mention is not None and token.mention.kind is Kind.NUMBER)
-        )
-
-    # --- free texts ---------------------------------------------------------------------------------------------------
-
-    def texts(self) -> None:
-        """Text slots are captured after one of their cues, up to the next mention, clause or action."""
-        for name, slot in self.workflow.slots.items():
-            if slot.type is not SlotType.TEXT:
-                continue
-            quoted = self.tokens(Kind.QUOTED)
-            has_event = any(other.type is SlotType.EVENT for other in self.workflow.slots.values())
-            if len(quoted) == 1 and (
-                not has_event
-                or plain(self.reading.text[: quoted[0][1].start])
-                .rstrip(" :,")
-                .endswith(("saying", "message", "because", "reason", "that"))
-            ):
-                before = [
-                    place
-                    for place in range(max(0, quoted[0][0] - 1), quoted[0][0])
-                    if self.reading.tokens[place].word in slot.cues
-                ]
-                self.put(name, quoted[0][2].words, *before, quoted[0][0], text=quoted[0][2].text)
-                continue
-            if not any(self.capture(name, cue) for cue in slot.cues) and not has_event:
-                title, places = self.title_words(about=False)
-                if any(self.reading.tokens[place].sort is Sort.UNKNOWN for place in places):
-                    last = max(places)
-                    follows = self.reading.tokens[last + 1] if last + 1 < len(self.reading.tokens) else None
-                    noun = (
-                        f" {follows.text}"
-                        if follows and "meeting" in follows.senses and "title" not in follows.senses
-                        else ""
-                    )
-                    self.put(name, title + noun, *places, text=title)
-
-    def capture(self, name: str, cue: str) -> bool:
-        tokens = self.reading.tokens
-        words = cue.split()
-        for place in range(len(tokens)):
-            last = place
-            spoken = tokens[place].word.split()
-            while len(spoken) < len(words) and last + 1 < len(tokens):
-                last += 1
-                spoken += tokens[last].word.split()
-            if spoken != words or any(tokens[at].mention is not None for at in range(place, last + 1)):
-                continue
-            start = last if words[-1] in _SUBJECTS else last + 1  # "…, we lack speakers": the reason has its subject
-            chosen = self.run_after(start, whole_clause=words[0] in _REASONS)
-            if chosen:
-                text = self.reading.text[tokens[chosen[0]].start : tokens[chosen[-1]].end]
-                self.put(name, text, *range(place, chosen[-1] + 1), text=text)
-                return True
-        return False
-
-    def run_after(self, start: int, *, whole_clause: bool) -> list[int]:
-        tokens = self.reading.tokens
-        if start < len(tokens) and tokens[start].word == ":":
-            start += 1
-        if whole_clause and start < len(tokens) and tokens[start].word == "to":
-            return []  # "tell them to …" is another wish, not a reason
-        end = start
-        while end < len(tokens):
-            token = tokens[end]
-            if whole_clause:
-                if token.sort is Sort.ACTION and end > start and tokens[end - 1].word in ("and", "then", ",", "to"):
-                    return []  # a second wish hides in the reason
-                if token.sort is Sort.MARK and token.word in ("then", "also", "but", "instead", "unless", "if"):
-                    return []
-                if token.sort is Sort.STOP and token.word in (".", ";", "!", "?", "\n"):
-                    break
-            else:
-                if token.sort is Sort.STOP or token.sort in (Sort.ACTION, Sort.MARK):
-                    break
-                if token.mention is not None and token.mention.kind not in (Kind.NUMBER, Kind.QUOTED):
-                    break
-                if token.sort is Sort.THING and not token.senses & TOPIC_THINGS:
-                    break
-                if (
-                    token.word
-                    in ("with", "in", "on", "at", "for", "by", "from", "between", "before", "after", "within", "as")
-                    and end > start
-                ):
-                    follower = tokens[end + 1] if end + 1 < len(tokens) else None
-                    if (
-                        follower is None
-                        or follower.mention is not None
-                        or follower.sort is Sort.FUNCTION
-                        or token.word in ("with", "as")
-                    ):
-                        break
-            end += 1
-        chosen = list(range(start, end))
-        edge = (
-            "the",
-            "a",
-            "an",
-            "our",
-            "my",
-            "and",
-            "to",
-            "please",
-            "that",
-            "her",
-            "his",
-            "their",
-            "in",
-            "on",
-            "for",
-            "us",
-            "me",
-        )
-        while chosen and not whole_clause and tokens[chosen[0]].word in edge:
-            chosen.pop(0)
-        while chosen and (tokens[chosen[-1]].word in edge or tokens[chosen[-1]].sort is Sort.STOP):
-            chosen.pop()
-        if whole_clause:
-            return chosen if any(tokens[at].sort is not Sort.FUNCTION for at in chosen) else []
-        says = any(
-            tokens[at].sort is Sort.UNKNOWN or "title" in tokens[at].senses or tokens[at].mention for at in chosen
-        )
-        return (
-            chosen
-            if says or any(tokens[at].sort is Sort.THING and "meeting" not in tokens[at].senses for at in chosen)
-            else []
-        )
 
     # --- defaults -----------------------------------------------------------------------------------------------------
 
@@ -661,280 +441,3 @@ def ambiguous(name: str, kind: SlotType, text: str, people: Sequence[Person]) ->
         choices=choices,
         ask=f"Which {text.split()[0].removesuffix(chr(39) + 's')} do you mean?",
     )
-
-
-def _iso(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds") if moment is not None else ""
-
-
-def _in_tense(mention: Mention, tense: str | None, now: datetime) -> Moment | None:
-    """The moment on the side of now that is meant; "Monday's notes" are those of last Monday. None: it lies on the other."""
-    moment = mention.moment
-    if moment is None or tense is None or moment.start is None or moment.end is None:
-        return moment
-    if tense == "future":
-        return moment if moment.end > now else None
-    if moment.start <= now:
-        return moment
-    named_day = moment.start - now <= timedelta(days=7) and not re.search(
-        r"next|tomorrow|coming|\d", mention.text.lower()
-    )
-    week = timedelta(days=7)
-    return replace(moment, start=moment.start - week, end=moment.end - week) if named_day else None
-
-
-def _merge(moments: Sequence[Moment]) -> Moment | None:
-    """Several moments about one thing as one: a day and a clock; None where they contradict."""
-    if len(moments) == 1:
-        return moments[0]
-    dated = [moment for moment in moments if moment.start is not None]
-    hours = [moment for moment in moments if moment.start is None and moment.grain in ("clock", "hours")]
-    free = [moment for moment in moments if moment.grain == "next_free"]
-    if len(dated) > 1 or len(hours) > 1 or len(dated) + len(hours) + len(free) != len(moments):
-        return None
-    if not dated:
-        return hours[0] if hours else free[0]
-    if not hours:
-        return dated[0]
-    if hours[0].grain == "clock" and dated[0].grain == "day" and dated[0].start and hours[0].earliest:
-        hour, minute = (int(part) for part in hours[0].earliest.split(":"))
-        return replace(dated[0], grain="instant", start=dated[0].start.replace(hour=hour, minute=minute))
-    return replace(dated[0], earliest=hours[0].earliest, latest=hours[0].latest)
-
-
-def window_value(moment: Moment, bounds: Moment | None, now: datetime) -> dict[str, Json]:
-    """A date_range's value: start and end as instants, never before now; bounds of the day where said."""
-    start, end = moment.start, moment.end
-    value: dict[str, Json] = {"start": _iso(max(start, now) if start else now), "end": _iso(end)}
-    if moment.grain == "instant" and start is not None and end is not None:
-        value |= {"at": _iso(start), "end": _iso(end.replace(hour=0, minute=0) + timedelta(days=1))}
-    for source in (moment, bounds):
-        if source is not None and source.earliest and source.grain != "instant":
-            value["earliest"] = source.earliest
-        if source is not None and source.latest:
-            value["latest"] = source.latest
-    return value
-
-
-def when_value(moment: Moment, now: datetime) -> dict[str, Json]:
-    """A when's value: kind at (an instant, or a clock on the meeting's own day), window, next_free or shift."""
-    match moment.grain:
-        case "instant":
-            return {"kind": "at", "start": _iso(moment.start), "clock": None}
-        case "clock":
-            return {"kind": "at", "start": None, "clock": moment.earliest}
-        case "shift":
-            return {"kind": "shift", "shift_s": moment.shift_s}
-        case "next_free":
-            return {"kind": "next_free"}
-        case "hours":
-            return {"kind": "window", "start": None, "end": None, "earliest": moment.earliest, "latest": moment.latest}
-        case _:
-            return {"kind": "window", **window_value(moment, None, now)}
-
-
-def event_time(moment: Moment) -> dict[str, Json]:
-    """A meeting selector's time: `at` an instant, `clock` on any day, or start and end of the days it lies in."""
-    match moment.grain:
-        case "instant":
-            return {"at": _iso(moment.start)}
-        case "clock":
-            return {"clock": moment.earliest}
-        case _:
-            out: dict[str, Json] = {"start": _iso(moment.start) or None, "end": _iso(moment.end) or None}
-            return out | {"earliest": moment.earliest, "latest": moment.latest}
-
-
-# --- answers and nudges ---------------------------------------------------------------------------------------------------
-
-
-def read_value(kind: SlotType, text: str, speaker: Speaker) -> tuple[Json, tuple[str, ...]] | None:
-    """The value of words that stand for one slot alone (a default, an answer), and its addresses. None: not understood."""
-    found = find(text, names=Names.of(speaker.people), now=speaker.now, zone=speaker.zone)
-    moments = [mention.moment for mention in found if mention.moment]
-    numbers = [mention.number for mention in found if mention.kind in (Kind.NUMBER, Kind.MINUTES, Kind.DAYS)]
-    match kind:
-        case SlotType.PERSON:
-            exact = {
-                mention.addresses for mention in found if mention.kind is Kind.PERSON and len(mention.addresses) == 1
-            }
-            if len(exact) == 1:
-                address = exact.pop()[0]
-                person = find_person(address, speaker.people)
-                return (person.name, (address,)) if person else None
-        case SlotType.PEOPLE:
-            group = dict.fromkeys(
-                address
-                for mention in found
-                if len(mention.addresses) == 1 or mention.kind is Kind.TEAM
-                for address in mention.addresses
-            )
-            known = [person for person in (find_person(address, speaker.people) for address in group) if person]
-            if known and not any(mention.kind is Kind.PERSON and len(mention.addresses) > 1 for mention in found):
-                return [person.name for person in known], tuple(person.address for person in known)
-        case SlotType.MINUTES | SlotType.NUMBER:
-            if len(numbers) == 1:
-                return numbers[0], ()
-        case SlotType.DATE:
-            if len(moments) == 1 and moments[0].start is not None:
-                return moments[0].start.date().isoformat(), ()
-        case SlotType.DATE_RANGE:
-            merged = _merge(moments) if moments else None
-            if merged is not None and merged.start is not None:
-                return window_value(merged, None, speaker.local_now), ()
-        case SlotType.WHEN:
-            merged = _merge(moments) if moments else None
-            if merged is not None:
-                return when_value(merged, speaker.local_now), ()
-        case SlotType.CHANNEL:
-            channels = [mention.words for mention in found if mention.kind is Kind.CHANNEL]
-            if len(channels) == 1:
-                return channels[0], ()
-            if text.strip() and " " not in text.strip():
-                return "#" + text.strip().lstrip("#").lower(), ()
-        case SlotType.EVENT:
-            return _read_event(text, found), tuple(
-                mention.addresses[0] for mention in found if mention.kind is Kind.PERSON
-            )
-        case SlotType.TEXT:
-            return (text.strip(), ()) if text.strip() else None
-    return None
-
-
-def _read_event(text: str, found: Sequence[Mention]) -> Json:
-    reading = read(text, found)
-    merged = (
-        _merge([mention.moment for mention in found if mention.moment])
-        if any(mention.moment for mention in found)
-        else None
-    )
-    words = [token.text for token in reading.tokens if token.sort is Sort.UNKNOWN or "title" in token.senses]
-    people = [mention.addresses[0] for mention in found if mention.kind is Kind.PERSON]
-    value: dict[str, Json] = {"words": " ".join(words) or None, "person": people[0] if len(people) == 1 else None}
-    return value | (event_time(merged) if merged else {})
-
-
-def read_answer(
-    name: str,
-    kind: SlotType,
-    answer: str,
-    *,
-    choices: Sequence[Choice],
-    people: Sequence[Person],
-    now: datetime,
-    zone: str,
-    me: Person,
-) -> SlotValue | None:
-    """The slot that an answer fills, or None where it cannot be read."""
-    if choices:
-        index = choose([choice.label for choice in choices], answer)
-        if index is not None:
-            return SlotValue(
-                name=name, type=kind, value=choices[index].value, source="answer", refs=choices[index].refs, text=answer
-            )
-    read_back = read_value(kind, answer, Speaker(people=people, now=now, zone=zone, me=me))
-    if read_back is None:
-        return None
-    return SlotValue(name=name, type=kind, value=read_back[0], refs=read_back[1], source="answer", text=answer)
-
-
-def refine(
-    slots: Sequence[SlotValue], nudge: str, *, people: Sequence[Person], now: datetime, zone: str, me: Person
-) -> list[SlotValue] | None:
-    """The slots as narrowed by a later remark ("not Monday", "45 minutes", "after 2pm", "next week instead"), or None.
-
-    Only lengths and times are understood, and only when every word of the remark is.
-    """
-    speaker = Speaker(people=people, now=now, zone=zone, me=me)
-    found = find(nudge, names=Names.of(people), now=now, zone=zone)
-    if not found or any(mention.kind not in (Kind.MOMENT, Kind.MINUTES) for mention in found):
-        return None
-    reading = read(nudge, found)
-    harmless = {
-        "make",
-        "not",
-        "instead",
-        "no",
-        "rather",
-        "only",
-        "avoid",
-        "better",
-        "it",
-        "let's",
-        "do",
-        "change",
-        "but",
-        "move",
-        "push",
-        "try",
-        "use",
-        "want",
-        "need",
-        "prefer",
-        "anything",
-        "except",
-        "don't",
-        "not on",
-    }
-    if any(
-        token.sort not in (Sort.FUNCTION, Sort.MENTION, Sort.STOP) and token.word not in harmless
-        for token in reading.tokens
-    ):
-        return None
-    refined = {slot.name: slot for slot in slots}
-    for mention in found:
-        before = {token.word for token in reading.tokens if token.end <= mention.start} & {
-            "not",
-            "no",
-            "avoid",
-            "except",
-            "don't",
-        }
-        changed = _refine_one(refined, mention, bool(before) and not mention.text.lower().startswith("not "), speaker)
-        if changed is None:
-            return None
-        refined |= changed
-    return list(refined.values())
-
-
-def _refine_one(
-    slots: Mapping[str, SlotValue], mention: Mention, negated: bool, speaker: Speaker
-) -> dict[str, SlotValue] | None:
-    wanted = SlotType.MINUTES if mention.kind is Kind.MINUTES else None
-    for name, slot in slots.items():
-        if wanted is SlotType.MINUTES and slot.type is SlotType.MINUTES and not negated:
-            return {name: replace(slot, value=mention.number, source="request", text=mention.text)}
-        if (
-            wanted is None
-            and mention.moment
-            and slot.type in (SlotType.DATE_RANGE, SlotType.WHEN)
-            and isinstance(slot.value, dict)
-        ):
-            value = _narrowed(slot, slot.value, mention, negated, speaker)
-            return (
-                {name: replace(slot, value=value, source="request", text=mention.text)} if value is not None else None
-            )
-    return None
-
-
-def _narrowed(
-    slot: SlotValue, value: Mapping[str, Json], mention: Mention, negated: bool, speaker: Speaker
-) -> dict[str, Json] | None:
-    moment = mention.moment
-    assert moment is not None
-    if negated:
-        if moment.grain != "day" or moment.start is None or moment.earliest or moment.latest:
-            return None
-        avoided = value.get("avoid_days")
-        days = [str(day) for day in avoided] if isinstance(avoided, list) else []
-        return {**value, "avoid_days": [*days, WEEKDAYS[moment.start.weekday()]]}
-    if moment.grain == "hours" or (moment.grain == "clock" and mention.cue in ("after", "before")):
-        bounds = {"earliest": moment.earliest, "latest": moment.latest}
-        kept = {key: bound for key, bound in bounds.items() if bound}
-        return {**value, **({"kind": "window"} if slot.type is SlotType.WHEN else {}), **kept}
-    if slot.type is SlotType.WHEN:
-        return when_value(moment, speaker.local_now)
-    if moment.start is None or moment.is_past:
-        return None
-    kept_bounds = {key: value[key] for key in ("earliest", "latest", "avoid_days") if value.get(key)}
-    return {**kept_bounds, **window_value(moment, None, speaker.local_now)}
