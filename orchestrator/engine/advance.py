@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
+from connectors.spec import Json
 from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
-from orchestrator.domain.outcome import Done, Ended, Replan, RunOutcome
+from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.run_host import RunHost, RunJournal
@@ -187,7 +188,14 @@ class _Advance:
 
     async def finish(self) -> Advanced:
         await self._hear_answers()
+        await self.gate.settle_doubts()
         outcome = await self._hear_nudges() or await self._run()
+        if (
+            self.gate.is_in_doubt
+        ):  # INVARIANT: nothing is planned anew, and nothing ends, over an attempt of unknown outcome
+            outcome = Parked()
+        if isinstance(outcome, Ended) and outcome.code == "cancelled":
+            outcome = replace(outcome, state="cancelled")
         if isinstance(outcome, Replan):
             await self.ledger.close_questions(f"g{self.item.generation}.")
         ended = isinstance(outcome, Done | Ended)
@@ -255,6 +263,10 @@ class _Advance:
                     reads[row.key] = row.body["result"]
             elif row.kind in ("answer", "nudge"):
                 authority.say(row.body["text"], row.body["by"], human=row.body["human"])
+        for wait in self.claimed.waits:
+            is_edit = isinstance(wait.answer, dict) and wait.answer.get("verdict") == "edit"
+            if is_edit and wait.answered_by == item.requester:
+                authority.say_values(wait.answer["args"])
         return Gate(
             run_id=self.run.run_id,
             item_id=item.item_id,
@@ -310,14 +322,18 @@ class _Advance:
                 self.gate.authority.say(text, by, human=True)
 
     async def _hear_nudges(self) -> RunOutcome | None:
-        """A new remark narrows the slots and re-plans; one that needs a model is noted and changes nothing."""
+        """A new remark narrows the slots and re-plans; one that needs a model is noted and changes nothing.
+
+        REPLAY: a remark and the slots it changes are one commit; slots of a generation that has not begun mean a new plan.
+        """
         heard = {row.key for row in self.log if row.kind == "nudge"}
-        changed = False
+        following = f"g{self.item.generation + 1}.slots"
+        changed = any(row.kind == "slots" and row.key == following for row in self.log)
         for message in self.claimed.messages:
             key = f"nudge.{message.seq}"
             if key in heard:
                 continue
-            by_requester = message.author == self.item.requester and message.origin is Origin.HUMAN
+            is_human = message.origin is Origin.HUMAN
             refined = (
                 refine(
                     self.slots,
@@ -327,24 +343,22 @@ class _Advance:
                     zone=self.me.zone,
                     me=self.me,
                 )
-                if by_requester
+                if is_human and message.author == self.item.requester
                 else None
             )
-            said = {
+            said: Json = {
                 "text": message.text,
                 "by": message.author,
-                "human": message.origin is Origin.HUMAN,
+                "human": is_human,
                 "understood": refined is not None,
             }
-            await self.ledger.note("nudge", key, said)
-            self.gate.authority.say(message.text, message.author, human=message.origin is Origin.HUMAN)
+            rows = [Row(kind="nudge", key=key, body=said)]
             if refined is not None:
                 self.slots, changed = refined, True
-        if not changed:
-            return None
-        key = f"g{self.item.generation + 1}.slots"
-        await self.ledger.note("slots", key, [slot.as_json() for slot in self.slots])
-        return Replan(reason="a nudge changed what is wanted")
+                rows.append(Row(kind="slots", key=following, body=[slot.as_json() for slot in refined]))
+            await self.ledger.notes(rows)
+            self.gate.authority.say(message.text, message.author, human=is_human)
+        return Replan(reason="a nudge changed what is wanted") if changed else None
 
 
 def published_grant(workflow: Workflow) -> Grant:

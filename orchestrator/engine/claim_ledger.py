@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,11 @@ class ClaimLedger:
         )
 
     async def note(self, kind: str, key: str, body: Any) -> None:
-        await self.writer.put(steplog.append, self.lease, [Row(kind=kind, key=key, body=body)], clock.now())
+        await self.notes([Row(kind=kind, key=key, body=body)])
+
+    async def notes(self, rows: Sequence[Row]) -> None:
+        """Rows that only make sense together."""
+        await self.writer.put(steplog.append, self.lease, rows, clock.now())
 
     async def record_denied(self, effect: Effect) -> None:
         await self.writer.put(effects.record_denied, self.lease, effect, clock.now())
@@ -48,16 +52,18 @@ class ClaimLedger:
     async def attempt(
         self, effect_id: str, *, expect: EffectState, wire_s: float, reserve: Mapping[str, tuple[int, int]]
     ) -> Attempt:
-        said = await self.writer.put(
-            effects.attempt,
-            self.lease,
-            effect_id,
-            expect=expect,
-            now=clock.now(),
-            wire_timeout_s=wire_s,
-            reserve=reserve,
-        )
-        return Attempt(over_quota=said.over_quota, stopped=said.stopped)
+        now = clock.now()
+
+        def attempt(tx: Tx) -> Attempt:
+            held = fence(tx, self.lease)
+            if expect is EffectState.APPROVED and held.wake_seq != self.lease.wake_seq and not held.cancel_requested:
+                return Attempt(stopped="woken")  # perhaps a nudge: this is the last boundary before the wire
+            said = effects.attempt(
+                tx, self.lease, effect_id, expect=expect, now=now, wire_timeout_s=wire_s, reserve=reserve
+            )
+            return Attempt(over_quota=said.over_quota, stopped=said.stopped)
+
+        return await self.writer.put(attempt)
 
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None:
         now = clock.now()

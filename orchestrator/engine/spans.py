@@ -29,7 +29,7 @@ class Spans:
         self._run = run
         self._attempt = attempt
         self._content: telemetry.Content = content
-        self._calls: list[telemetry.Span] = []
+        self._calls: dict[str, telemetry.Span] = {}  # call id → its span; of two in one advance the later one says more
 
     def on_decision(
         self, call: ToolCall, decision: Decision | None, outcome: CallOutcome, started_at: datetime
@@ -37,23 +37,21 @@ class Spans:
         """One span a tool call that was decided in this advance; what was only looked up again has its span already."""
         if decision is None:
             return
-        self._calls.append(
-            telemetry.tool_span(
-                root_item=self._item.root_id,
-                run_id=self._run.run_id,
-                call_id=call.call_id,
-                attempt=self._attempt,
-                tool=call.tool,
-                decision=decision.effect,
-                rules=decision.rules,
-                outcome=type(outcome).__name__.lower(),
-                started_at=started_at,
-                ended_at=clock.now(),
-                effect_id=outcome.effect_id if isinstance(outcome, Completed) else None,
-                error=outcome.code if isinstance(outcome, Failed) else None,
-                args=call.args,
-                result=outcome.result if isinstance(outcome, Completed) else None,
-            )
+        self._calls[call.call_id] = telemetry.tool_span(
+            root_item=self._item.root_id,
+            run_id=self._run.run_id,
+            call_id=call.call_id,
+            attempt=self._attempt,
+            tool=call.tool,
+            decision=decision.effect,
+            rules=decision.rules,
+            outcome=type(outcome).__name__.lower(),
+            started_at=started_at,
+            ended_at=clock.now(),
+            effect_id=outcome.effect_id if isinstance(outcome, Completed) else None,
+            error=outcome.code if isinstance(outcome, Failed) else None,
+            args=call.args,
+            result=outcome.result if isinstance(outcome, Completed) else None,
         )
 
     def collect(
@@ -75,7 +73,8 @@ class Spans:
             if wait.run_id == self._run.run_id and wait.kind in WAITS_SHOWN and wait.answered_at is not None
         ]
         if not isinstance(outcome, Done | Ended):
-            return [self._row(span) for span in (*self._calls, *waits)], self._calls
+            calls = list(self._calls.values())
+            return [self._row(span) for span in (*calls, *waits)], calls
         root = telemetry.run_span(
             root_item=self._item.root_id,
             item_id=self._item.item_id,
@@ -87,7 +86,7 @@ class Spans:
             started_at=self._item.created_at,
             ended_at=now,
         )
-        every = [*self._calls, *waits, root]
+        every = [*self._calls.values(), *waits, root]
         return [self._row(span) for span in every], every
 
     def _row(self, span: telemetry.Span) -> SpanRow:

@@ -1,6 +1,7 @@
-"""The one caller of `Connector.call`: one attempt on the wire, bounded in time, its failure put into one of three words.
+"""The one caller of `Connector.call`: one attempt on the wire, bounded in time, its failure put into one of four words.
 
-Sent: the provider answered. NotSent: it certainly did not happen. InDoubt: it may have happened; only `reconcile` may follow.
+Sent: the provider answered. NotSent: it certainly did not happen. TooLate: nothing was begun, because this process stood still.
+InDoubt: it may have happened; only `reconcile` may follow.
 """
 
 from __future__ import annotations
@@ -32,11 +33,16 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
+class TooLate:
+    """Not one call was begun; whoever still holds the claim may commit to a fresh attempt."""
+
+
+@dataclass(frozen=True, slots=True)
 class InDoubt:
     why: str
 
 
-SendOutcome: TypeAlias = Sent | NotSent | InDoubt
+SendOutcome: TypeAlias = Sent | NotSent | TooLate | InDoubt
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
@@ -73,18 +79,18 @@ async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, 
     INVARIANT: nothing begins after `begin_by_s` on the boot clock: a process that was stopped in between may have been taken
     over, and its successor waits exactly that long plus one wire time-out before it looks the effect up.
     """
-    late = NotSent(
-        Unreachable(
-            f"{tool.spec.name} could not be begun in time", fix="it will be looked up and, if absent, sent again"
-        )
-    )
+    refused: ConnectorError | None = None
     try:
         async for attempt in _retrying():
             if clock.boot_s() > begin_by_s:
-                return late
+                return TooLate() if refused is None else NotSent(refused)
             with attempt:
-                async with asyncio.timeout(tool.spec.wire_timeout_s):
-                    return Sent(await tool.connector.call(tool.spec.name, args, account=account, key=key))
+                try:
+                    async with asyncio.timeout(tool.spec.wire_timeout_s):
+                        return Sent(await tool.connector.call(tool.spec.name, args, account=account, key=key))
+                except (RateLimited, Unreachable) as error:
+                    refused = error
+                    raise
     except OutcomeUnknown as error:
         return InDoubt(error.message)
     except TimeoutError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from connectors.errors import ConnectorError, ReconsentNeeded
+from connectors.errors import ConnectorError, ReconsentNeeded, Unreachable
 from connectors.spec import Absent, Account, Done, Json, Precondition
 from orchestrator import clock, ids
 from orchestrator.domain import boundary
@@ -30,6 +30,7 @@ from orchestrator.store.connections import Connection
 from policies.decision import Decision
 
 LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
+FRESH_ATTEMPTS = 3  # of a send that could not be begun in time, before it counts as failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Attempt:
     """What the `attempted` commit said. Both None: send now.
 
     over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired (the effect
-    has failed with that code) | paused (it is untouched).
+    has failed with that code) | paused | woken (it is untouched; somebody has said something that is to be heard first).
     """
 
     over_quota: str | None = None
@@ -93,6 +94,17 @@ class Gate:
     approval_expiry: timedelta = timedelta(days=7)
     on_decision: Callable[[ToolCall, Decision | None, CallOutcome, datetime], None] | None = None
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it is open what became of an attempt of this run: until that is known, nothing may be planned anew."""
+        return any(effect.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN) for effect in self.effects.values())
+
+    async def settle_doubts(self) -> None:
+        """Looks up every attempt of this run whose outcome is open, and hears what a person found out about one."""
+        for effect in list(self.effects.values()):
+            if effect.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN):
+                await self.perform(ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args), hold=True)
+
     # ---- the checklist -------------------------------------------------------------------------------------------
     async def perform(self, call: ToolCall, *, hold: bool = False) -> CallOutcome:
         """One answer for one call; the same call id always meets its own earlier read, card or effect.
@@ -101,7 +113,7 @@ class Gate:
         """
         started = self.now()
         decision, outcome = await self._perform(call, hold=hold)
-        if self.on_decision is not None:
+        if self.on_decision is not None and not isinstance(outcome, Ready):
             self.on_decision(call, decision, outcome, started)
         return outcome
 
@@ -175,7 +187,8 @@ class Gate:
         boundary.reached("gate:held")
         if hold:
             return Ready(effect_id=effect.effect_id)
-        return await self._send(effect, tool, connection, conditions)
+        _, outcome = await self._send(effect, tool, connection, conditions)
+        return outcome
 
     async def _ask(
         self, effect: Effect, tool: Tool, connection: Connection, decision: Decision, conditions: Sequence[Precondition]
@@ -227,6 +240,8 @@ class Gate:
         call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
         if effect.state in (EffectState.DONE, EffectState.UNDONE):
             return None, Completed(result=effect.result, effect_id=effect.effect_id)
+        if effect.state is EffectState.FAILED and (effect.error or {}).get("code") == "edited":
+            return None, await self._edited(effect, hold=hold)
         if effect.state is EffectState.FAILED:
             return None, _failure(effect)
         connection = next((c for c in self.connections if c.connection_id == effect.connection_id), None)
@@ -238,15 +253,18 @@ class Gate:
 
         if effect.state is EffectState.INTENDED:
             return None, await self._decided(effect, tool, hold=hold)
-        if effect.state is EffectState.UNKNOWN:
-            return None, await self._looked_into(effect, tool, connection)
-        if effect.state is EffectState.ATTEMPTED:
-            return None, await self._reconcile(effect, tool, connection)
-        if hold:
-            return None, Ready(effect_id=effect.effect_id)
-        return None, await self._send(
-            effect, tool, connection, _conditions(effect, self.approvals.get(effect.effect_id))
+        before = Decision(  # what was denied never got so far
+            effect="ask" if effect.decision == "ask" else "allow", rules=effect.rules, reason=effect.reason
         )
+        if effect.state is EffectState.UNKNOWN:
+            return before, await self._looked_into(effect, tool, connection)
+        if effect.state is EffectState.ATTEMPTED:
+            return before, await self._reconcile(effect, tool, connection)
+        conditions = _conditions(effect, self.approvals.get(effect.effect_id))
+        if hold:  # what no longer fits is told before the first of several is sent
+            decision, answer = await self._check(effect, tool, connection, conditions, again=False)
+            return decision, answer or Ready(effect_id=effect.effect_id)
+        return await self._send(effect, tool, connection, conditions)
 
     async def _decided(self, effect: Effect, tool: Tool, *, hold: bool) -> CallOutcome:
         """A card that is open, expired, or edited; approved and denied ones have moved the effect on already."""
@@ -259,55 +277,73 @@ class Gate:
                 {"code": "edited", "message": "replaced by an edited call"},
                 expect=EffectState.INTENDED,
             )
-            self.effects[effect.call_id] = replace(
-                effect, state=EffectState.FAILED, error={"code": "edited", "message": ""}
-            )
-            if waits[-1].answered_by == self.requester:
-                self.authority.say_values(answered["args"])
-            edited = ToolCall(
-                call_id=_next_edit(effect.call_id), tool=effect.tool, args={**effect.args, **answered["args"]}
-            )
-            return await self.perform(edited, hold=hold)
+            replaced = replace(effect, state=EffectState.FAILED, error={"code": "edited", "message": ""})
+            self.effects[effect.call_id] = replaced
+            return await self._edited(replaced, hold=hold)
         if approval is not None and approval.state is ApprovalState.PENDING and approval.expires_at > self.now():
             return Waiting(wait_ids=[w.wait_id for w in waits if w.answer is None])
         error = {"code": "approval_expired", "message": "nobody decided in time", "fix": "ask again"}
-        await self.ledger.failed(effect.effect_id, error, expect=EffectState.INTENDED)
+        await self._fail(effect, error, expect=EffectState.INTENDED)
         return Refused(code="approval_expired", reason="nobody decided in time", rules=effect.rules)
 
+    async def _edited(self, effect: Effect, *, hold: bool) -> CallOutcome:
+        """The changed call that stands in this one's place. REPLAY: after a crash between the two this makes the second."""
+        waits = [w for w in self.waits.values() if w.wait_id.startswith(f"{effect.effect_id}:")]
+        if waits[-1].answered_by == self.requester:
+            self.authority.say_values(waits[-1].answer["args"])
+        args = {**effect.args, **waits[-1].answer["args"]}
+        return await self.perform(ToolCall(call_id=_next_edit(effect.call_id), tool=effect.tool, args=args), hold=hold)
+
     # ---- sending -------------------------------------------------------------------------------------------------
+    async def _check(
+        self, effect: Effect, tool: Tool, connection: Connection, conditions: Sequence[Precondition], *, again: bool
+    ) -> tuple[Decision, CallOutcome | None]:
+        """The policy and the world as of now: None when both still allow it, else the answer, recorded. Nothing is sent."""
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        before = EffectState.ATTEMPTED if again else EffectState.APPROVED
+        approval = self.approvals.get(effect.effect_id)
+        decision = self.authority.decide(call, approval=approval, sent_before=again)
+        if decision.effect != "allow" or _rewritten(call, decision).args != call.args:
+            is_approved = approval is not None and approval.state is ApprovalState.APPROVED
+            if decision.effect == "ask" and not again and not is_approved:
+                asked = self._effect(call, tool, connection, decision, conditions)
+                return decision, await self._ask(asked, tool, connection, decision, conditions)
+            reason = decision.reason or "the policy no longer allows it"
+            error = {"code": "denied", "message": reason, "fix": decision.near_miss or ""}
+            await self._fail(effect, error, expect=before)
+            near_miss = decision.near_miss or ""
+            return decision, Refused(code="denied", reason=reason, rules=decision.rules, near_miss=near_miss)
+        try:
+            broken = await self._broken(conditions, tool, account(connection))
+        except ReconsentNeeded as error:
+            return decision, await self._reconsent(call, tool.spec.family, error.message)
+        except ConnectorError as error:
+            return decision, await self._look_again(effect, error)
+        if broken is not None:
+            await self._fail(effect, {"code": "broken", "message": broken, "fix": ""}, expect=before)
+            return decision, Broken(reason=broken)
+        return decision, None
+
     async def _send(
         self,
         effect: Effect,
         tool: Tool,
         connection: Connection,
         conditions: Sequence[Precondition],
+        *,
         again: bool = False,
-    ) -> CallOutcome:
-        """Re-evaluate, re-read the preconditions, commit `attempted`, then exactly one call on the wire."""
+        fresh: int = 0,
+    ) -> tuple[Decision, CallOutcome]:
+        """Re-evaluate, re-read the preconditions, commit `attempted`, then exactly one call on the wire.
+
+        again: the effect was attempted before, and it is certain that nothing of that can arrive. fresh: how often that was
+        because nothing could be begun in time.
+        """
         call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
         before = EffectState.ATTEMPTED if again else EffectState.APPROVED
-        approval = self.approvals.get(effect.effect_id)
-        decision = self.authority.decide(call, approval=approval, sent_before=again)
-        if decision.effect != "allow" or _rewritten(call, decision).args != call.args:
-            if (
-                decision.effect == "ask"
-                and not again
-                and (approval is None or approval.state is not ApprovalState.APPROVED)
-            ):
-                return await self._ask(
-                    replace(effect, state=EffectState.INTENDED), tool, connection, decision, conditions
-                )
-            reason = decision.reason or "the policy no longer allows it"
-            error = {"code": "denied", "message": reason, "fix": decision.near_miss or ""}
-            await self.ledger.failed(effect.effect_id, error, expect=before)
-            return Refused(code="denied", reason=reason, rules=decision.rules, near_miss=decision.near_miss or "")
-        try:
-            broken = await self._broken(conditions, tool, account(connection))
-        except ConnectorError as error:
-            return await self._look_again(effect, error)
-        if broken is not None:
-            await self.ledger.failed(effect.effect_id, {"code": "broken", "message": broken, "fix": ""}, expect=before)
-            return Broken(reason=broken)
+        decision, answer = await self._check(effect, tool, connection, conditions, again=again)
+        if answer is not None:
+            return decision, answer
 
         boundary.reached("gate:before-attempt")
         begin_by_s = clock.boot_s() + tool.spec.wire_timeout_s
@@ -319,28 +355,44 @@ class Gate:
         )
         if taken.over_quota is not None:  # somebody else of the tree took from it since: decide on what is left
             self.authority.used = await self.ledger.used()
-            return await self._send(effect, tool, connection, conditions, again)
-        if taken.stopped == "paused":
-            return Waiting(wait_ids=[])
+            return await self._send(effect, tool, connection, conditions, again=again, fresh=fresh)
+        if taken.stopped in ("paused", "woken"):
+            return decision, Waiting(wait_ids=[])
         if taken.stopped is not None:
-            return Refused(
-                code=taken.stopped, reason=f"{taken.stopped.replace('_', ' ')} before it was sent", rules=effect.rules
+            reason = f"{taken.stopped.replace('_', ' ')} before it was sent"
+            self.effects[call.call_id] = replace(
+                effect, state=EffectState.FAILED, error={"code": taken.stopped, "message": reason}
             )
+            return decision, Refused(code=taken.stopped, reason=reason, rules=effect.rules)
         self.authority.used = {**self.authority.used, **{name: most for name, (_, most) in reserve.items()}}
+        effect = replace(effect, state=EffectState.ATTEMPTED, attempted_at=self.now())
+        self.effects[call.call_id] = effect
         boundary.reached("gate:attempted")
         outcome = await execute.send(tool, call.args, account(connection), effect.key, begin_by_s=begin_by_s)
         boundary.reached("gate:sent")
         match outcome:
             case execute.Sent(result):
-                return await self._done(effect, call, result, expect=EffectState.ATTEMPTED)
+                return decision, await self._done(effect, call, result, expect=EffectState.ATTEMPTED)
+            case execute.TooLate() if fresh < FRESH_ATTEMPTS:
+                return await self._send(effect, tool, connection, conditions, again=True, fresh=fresh + 1)
+            case execute.TooLate():
+                late = f"{tool.spec.name} could not be begun in time, {fresh + 1} times"
+                return decision, await self._not_sent(effect, Unreachable(late, fix="ask again"))
             case execute.NotSent(refusal):
-                told = {"code": refusal.code, "message": refusal.message, "fix": refusal.fix}
-                await self.ledger.failed(effect.effect_id, told, expect=EffectState.ATTEMPTED)
-                self.effects[call.call_id] = replace(effect, state=EffectState.FAILED, error=told)
-                return Failed(code=refusal.code, message=refusal.message, fix=refusal.fix)
+                return decision, await self._not_sent(effect, refusal)
             case execute.InDoubt():
-                doubtful = replace(effect, state=EffectState.ATTEMPTED, attempted_at=effect.attempted_at or self.now())
-                return await self._reconcile(doubtful, tool, connection)
+                return decision, await self._reconcile(effect, tool, connection)
+
+    async def _not_sent(self, effect: Effect, refusal: ConnectorError) -> CallOutcome:
+        if isinstance(refusal, ReconsentNeeded):  # planned anew, it meets the missing consent before any card
+            await self._fail(effect, _told(refusal, code="not_sent"), expect=EffectState.ATTEMPTED)
+            return Broken(reason=refusal.message)
+        await self._fail(effect, _told(refusal), expect=EffectState.ATTEMPTED)
+        return Failed(code=refusal.code, message=refusal.message, fix=refusal.fix)
+
+    async def _fail(self, effect: Effect, error: Mapping[str, str], *, expect: EffectState) -> None:
+        await self.ledger.failed(effect.effect_id, error, expect=expect)
+        self.effects[effect.call_id] = replace(effect, state=EffectState.FAILED, error=error)
 
     async def _done(self, effect: Effect, call: ToolCall, result: Json, *, expect: EffectState) -> CallOutcome:
         await self.ledger.done(call, effect.effect_id, result, expect=expect)
@@ -372,7 +424,8 @@ class Gate:
             return await self._done(effect, call, found.result, expect=EffectState.ATTEMPTED)
         if isinstance(found, Absent) and tool.spec.provider_refuses_second:
             conditions = _conditions(effect, self.approvals.get(effect.effect_id))
-            return await self._send(effect, tool, connection, conditions, again=True)
+            _, outcome = await self._send(effect, tool, connection, conditions, again=True)
+            return outcome
         why = "the provider has no trace of it, but might still deliver it" if isinstance(found, Absent) else found.why
         return await self._doubt(effect, why)
 
@@ -414,8 +467,7 @@ class Gate:
             "message": f"{waits[-1].answered_by} found that it did not happen",
             "fix": "ask again to send it",
         }
-        await self.ledger.failed(effect.effect_id, error, expect=EffectState.UNKNOWN)
-        self.effects[effect.call_id] = replace(effect, state=EffectState.FAILED, error=error)
+        await self._fail(effect, error, expect=EffectState.UNKNOWN)
         return Broken(reason=error["message"])
 
     async def _look_again(self, effect: Effect, error: Exception) -> CallOutcome:
@@ -508,6 +560,10 @@ class Gate:
             ),
             created_at=self.now(),
         )
+
+
+def _told(error: ConnectorError, *, code: str = "") -> dict[str, str]:
+    return {"code": code or error.code, "message": error.message, "fix": error.fix}
 
 
 def _recorded(value: Any) -> CallOutcome:
