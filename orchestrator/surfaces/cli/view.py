@@ -155,10 +155,11 @@ def _short(value: Any, zone: str, limit: int = 80) -> str:
             text = value
     else:
         text = "–" if value is None else str(value)
-    return _one_line(text, limit)
+    return one_line(text, limit)
 
 
-def _one_line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
+    """White space folded, and cut at `limit` characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
@@ -167,7 +168,7 @@ def effect_line(effect: Document) -> Text:
     """Mark, tool, state, what, in one line; the rule and the failure, where there is one, on the next."""
     mark, style = EFFECT_MARK.get(effect["state"], ("·", ""))
     line = Text.assemble((f"{mark} ", style), (effect["tool"], "bold"), (f"  {effect['state']}", style))
-    line.append(f"  {_one_line(effect.get('preview') or '', 96)}", style="dim")
+    line.append(f"  {one_line(effect.get('preview') or '', 96)}", style="dim")
     if effect.get("rules") and effect["decision"] != "allow":
         line.append(f"\n  {effect['decision']}: {', '.join(effect['rules'])}", style="dim")
     if effect["state"] == "failed" and effect.get("error"):
