@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from policies import audience, contradiction, lexicon, outgoing, request
+from policies import audience, contradiction, lexicon, outgoing
 from policies.grants import Clause, Grant
 from policies.labels import NOWHERE, UNTRUSTED, Level, Memory
 from policies.manifest import Arg, Tool
@@ -276,7 +276,3 @@ def _misfits(tool: Tool, args: Mapping[str, Any]) -> list[str]:
     return found + [
         f"argument {arg.name!r} is missing" for arg in tool.args.values() if arg.required and arg.name not in args
     ]
-
-
-def delegated(memory: Memory) -> bool:
-    return request.delegates(memory.own_text)

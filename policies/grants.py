@@ -149,7 +149,7 @@ def _clause(number: int, told: Any) -> Clause:
         raise ValueError(
             f"grant: clause {number} has effect {unknown[0]!r}; use one of {', '.join(sorted(lexicon.EFFECTS))}"
         )
-    nouns = None if told.get("noun") is None else _tuple(told["noun"])
+    nouns = None if told.get("noun") is None else tuple(lexicon.NOUNS.get(noun, noun) for noun in _tuple(told["noun"]))
     tools = None if told.get("tools") is None else _tuple(told["tools"])
     quotas = {str(name): int(most) for name, most in (told.get("quotas") or {}).items()}
     if told.get("quota") is not None:

@@ -194,7 +194,14 @@ TIME_ARGS = frozenset(
     "date day time start end start_time end_time start_date end_date since until due due_date duration minutes when start_day "
     "new_start_time new_end_time check_in_day check_out_day recurring".split()
 )
-TEXT_ARGS = frozenset("body content text message description subject comment note notes html summary markdown".split())
+TEXT_ARGS = frozenset(
+    "body content text message description subject comment comments note notes html summary markdown location memo reason purpose details "
+    "info caption bio feedback review answer question remark remarks instructions prompt".split()
+)
+PICK_ARGS = frozenset(
+    "permission permissions role access status state priority type kind mode format visibility color colour category order sort language currency "
+    "frequency unit limit count page offset cursor scope zone timezone".split()
+)
 TITLE_ARGS = frozenset("title name subject filename file_name event_name".split())
 QUERY_ARGS = frozenset("query q keyword keywords search filter term".split())
 AUTHOR_FIELDS = ("from", "sender", "author", "organizer", "owner", "created_by", "user")

@@ -1,7 +1,7 @@
 """What a tool does and what each of its arguments stands for: parsed from a manifest, or derived when there is none.
 
-A derived manifest errs to the side of caution: a verb nobody knows is a destructive effect, an argument nobody knows is text
-that leaves. Manifests are read once, when a case opens; the guard then works on `Tool` values only.
+A derived manifest errs to the side of caution: a verb nobody knows is a destructive effect, an argument nobody knows names
+something that is acted on. Manifests are read once, when a case opens; the guard then works on `Tool` values only.
 """
 
 from __future__ import annotations
@@ -273,13 +273,17 @@ def _guess(arg: str, told: Any, effect: str, required: bool) -> Arg:
     elif name in lexicon.TIME_ARGS or last in lexicon.TIME_ARGS:
         role, kind = "time", "datetime"
     elif name in lexicon.TEXT_ARGS or last in lexicon.TEXT_ARGS:
-        role, kind = "text", "title" if name in lexicon.TITLE_ARGS else "text"
+        role = "text"
+    elif name in lexicon.TITLE_ARGS or last in lexicon.TITLE_ARGS:
+        role, kind = ("query" if effect == "read" else "text"), "title"
+    elif name in lexicon.PICK_ARGS or last in lexicon.PICK_ARGS:
+        role = "pick"
     elif kinds and kinds <= {"integer", "number", "null"}:
         role, kind = "pick", "number"
     elif effect == "read":
         role = "query"
     else:
-        role, kind = "text", "title" if name in lexicon.TITLE_ARGS or last in lexicon.TITLE_ARGS else "text"
+        role = "what"  # a hotel, a plan, a repository: something chosen, which has to come from somewhere
     return Arg(name=arg, role=role, type=kind, choices=choices, required=required)
 
 

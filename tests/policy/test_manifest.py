@@ -72,10 +72,26 @@ LIST = {"type": "array", "items": TEXT}
             True,
             {"amount": "amount"},
         ),
-        ("update_password", {"password": TEXT}, "rule", "password", True, {"password": "text"}),
+        ("update_password", {"password": TEXT}, "rule", "password", True, {"password": "what"}),
         ("search_emails", {"query": TEXT, "sender": TEXT}, "read", "email", False, {"query": "query"}),
         ("remove_user_from_slack", {"user": TEXT}, "remove", "user", True, {"user": "who"}),
-        ("frobnicate", {"x": TEXT}, "rule", "frobnicate", True, {"x": "text"}),
+        (
+            "reserve_hotel",
+            {"hotel": TEXT, "start_day": TEXT},
+            "create",
+            "reservation",
+            False,
+            {"hotel": "what", "start_day": "time"},
+        ),
+        (
+            "share_file",
+            {"file_id": TEXT, "email": TEXT, "permission": TEXT},
+            "share",
+            "file",
+            False,
+            {"email": "who", "permission": "pick"},
+        ),
+        ("frobnicate", {"x": TEXT}, "rule", "frobnicate", True, {"x": "what"}),
     ],
 )  # a row per kind of name; the last one is a verb nobody knows
 def test_a_bare_tool_is_understood_with_caution(
