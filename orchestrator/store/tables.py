@@ -183,6 +183,7 @@ step_log = sa.Table(
     _c("key", T, nullable=False),  # derived from the step, e.g. "g0.mail"; unique per run for kinds that are replayed
     _c("body", Json),
     _c("at", UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 waits = sa.Table(
@@ -201,6 +202,7 @@ waits = sa.Table(
     _c("created_at", UtcDateTime, nullable=False),
     _c("answered_at", UtcDateTime),
     _c("closed", B, nullable=False, server_default=sa.false()),  # void: no longer waited for
+    sqlite_with_rowid=False,
 )
 _open_wait = sa.and_(waits.c.answered_at.is_(None), waits.c.closed == sa.false())
 sa.Index("waits_open", waits.c.tenant_id, waits.c.kind, sqlite_where=_open_wait, postgresql_where=_open_wait)
@@ -217,6 +219,7 @@ messages = sa.Table(
     _c("text", T, nullable=False),
     _c("at", UtcDateTime, nullable=False),
     _c("seen_at", UtcDateTime),
+    sqlite_with_rowid=False,
 )
 
 effects = sa.Table(
@@ -286,6 +289,7 @@ quotas = sa.Table(  # reserved in the `attempted` transaction, over the whole tr
     _c("root_id", T, primary_key=True),
     _c("name", T, primary_key=True),
     _c("used", INT, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 connections = sa.Table(
@@ -369,6 +373,7 @@ spans = sa.Table(
     _c("status", T, nullable=False),
     _c("attributes", Json, nullable=False),
     _c("links", Json),
+    sqlite_with_rowid=False,
 )
 
 workers = sa.Table(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.item import State, WaitKind
+from orchestrator.domain.item import Item, State, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked
 from orchestrator.engine import hosts
 from orchestrator.engine.runner import Advanced
@@ -68,7 +68,7 @@ def serve(store: Store, do: Callable[[Claimed, Writer], Awaitable[Advanced]] = f
     return Worker(store, By(do), pace=pace, now=now).run()
 
 
-def item(store: Store, item_id: str) -> worklist.Item:
+def item(store: Store, item_id: str) -> Item:
     with store.read() as tx:
         return worklist.get(tx, item_id)
 
