@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 REQUESTS = HERE / "requests.jsonl"
 DISPUTED = HERE / "disputed.json"
 WHOLE_WAY_EVERY = 5
+AT_REST = frozenset({"waiting", "done", "failed", "denied", "needs_model"})
 CONFIDENCE = 0.95
 RIGHT = (Verdict.RIGHT_RUN, Verdict.RIGHT_ASK, Verdict.RIGHT_ABSTAIN)
 
@@ -151,6 +152,8 @@ def _end_of(document: Mapping[str, Any]) -> str:
 
 def compare(answer: Any, document: Mapping[str, Any]) -> str | None:
     """How the worker and the routing function differ about one request, None if they agree."""
+    if document["state"] not in AT_REST:
+        return f"the worker stopped with the item {document['state']}"
     here, there = did(answer), done_with(document)
     if here is not there:
         return f"routing {here.value}, worker {there.value} ({document['state']}, {document['waiting_on']})"
