@@ -352,7 +352,7 @@ def test_a_broken_workflow_is_named_and_stops_no_other(house: House) -> None:
     asked = house.run("ask", ITEM, "--json")
 
     assert tested.code == 1
-    assert any("mine.yaml" in finding["why"] for finding in tested.json["failed"])
+    assert all("mine.yaml" in finding["file"] and finding["message"] for finding in tested.json["failed"])
     assert listed.code == 0
     assert "mine.yaml" in listed.err
     assert asked.code == 0, asked.out

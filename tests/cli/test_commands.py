@@ -250,11 +250,11 @@ def test_capabilities_name_every_command_and_exit_code(house: House) -> None:
 
 
 def test_the_shipped_workflows_hold_to_their_own_examples(house: House) -> None:
-    """Every example matches its workflow and no near miss does."""
+    """Every shipped file can be used, matches its examples and leaves its near misses alone."""
     told = house.run("workflow", "test", "--json").json
 
     assert told["ok"], told["failed"]
-    assert told["tested"] > 50
+    assert told["tested"] == 14
 
 
 def test_the_audit_chain_can_be_carried_away_and_checked(house: House) -> None:

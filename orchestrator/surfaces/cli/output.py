@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 110  # columns where there is no terminal to ask
+PIPE_WIDTH = 132  # columns where there is no terminal to ask
 
 
 class Output:

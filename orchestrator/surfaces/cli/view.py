@@ -298,7 +298,7 @@ def table(columns: Sequence[str], rows: Sequence[Row], *, empty: str) -> Rendera
         return Text(empty, style="dim")
     drawn = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        drawn.add_column(name, no_wrap=name == "id", overflow="fold")
+        drawn.add_column(name, no_wrap=name in ("id", "run"), overflow="fold")
     for row in rows:
         drawn.add_row(*["–" if cell is None else cell for cell in row])
     return drawn

@@ -77,12 +77,7 @@ def set_(session: Session, person: str, preferences: Sequence[str]) -> None:
     """Meeting preferences: earliest, latest, avoid_days, buffer_minutes, lunch, zone. An empty value takes one back."""
     changes = {name: read(name, value) for name, value in arguments.pairs(preferences, option="preference").items()}
     address = session.who(person).principal_id
-    known: dict[str, Any] = {}
-    for entry in session.desk.people():
-        if entry["address"] == address:
-            known = entry["preferences"]
-    merged = {name: value for name, value in {**known, **changes}.items() if value is not None}
-    told = session.desk.set_preferences(session.who(), address, merged)
+    told = session.desk.set_preferences(session.who(), address, changes)
     from orchestrator.surfaces.cli import view
 
     session.output.answer(told, view.facts([(told["name"], json.dumps(told["preferences"], ensure_ascii=False))]))

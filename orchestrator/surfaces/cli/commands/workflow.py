@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +16,6 @@ from orchestrator.surfaces.cli.exitcode import Exit
 from orchestrator.surfaces.cli.session import Session
 
 if TYPE_CHECKING:
-    from orchestrator.domain.person import Person
     from orchestrator.workflows.definition import Workflow
     from orchestrator.workflows.match import Library
 
@@ -118,89 +117,51 @@ def run(
 @options.as_json
 @options.session
 def test(session: Session, names: Sequence[str]) -> int:
-    """Whether each file can be used, matches its own examples, and leaves its near misses alone. Exit code 1 if not."""
-    findings = _examine(session, names)
-    failed = [finding for finding in findings if not finding["ok"]]
-    told = {"ok": not failed, "tested": len(findings), "failed": failed}
+    """Whether each file can be used, has the tools and the authority it needs, matches its own examples, and leaves its
+    near misses alone. Exit code 1 if not."""
+    from orchestrator.workflows import check
+
+    files = _files(session, names)
+    folders = [check.SHIPPED, session.settings.workflow_folder]
+    problems = [problem for file in files for problem in check.test_workflow(file, dirs=folders)]
+    told = {
+        "ok": not problems,
+        "tested": len(files),
+        "failed": [
+            {"file": p.file, "line": p.line, "field": p.field, "message": p.message, "fix": p.fix} for p in problems
+        ],
+    }
     if session.output.as_json:
         session.output.document(told)
     else:
         from rich.text import Text
 
-        for finding in failed:
-            line = Text.assemble(
-                ("✗ ", "red"), (finding["workflow"], "bold"), f"  {finding['kind']}  ", (finding["text"], "")
-            )
-            session.output.draw(line.append(f"\n    {finding['why']}", style="dim"))
-        session.output.draw(
-            Text(f"{len(findings) - len(failed)} of {len(findings)} hold", style="red" if failed else "green")
-        )
-    return Exit.FAILED if failed else Exit.OK
+        for problem in problems:
+            line = Text.assemble(("✗ ", "red"), (f"{problem.file}:{problem.line}", "bold"), f"  {problem.message}")
+            session.output.draw(line.append(f"\n    fix: {problem.fix}", style="yellow") if problem.fix else line)
+        bad = len({problem.file for problem in problems})
+        session.output.draw(Text(f"{len(files) - bad} of {len(files)} files hold", style="red" if bad else "green"))
+    return Exit.FAILED if problems else Exit.OK
 
 
-def _examine(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
-    from orchestrator import app, clock
-    from orchestrator import workflows as shipped
-    from orchestrator.workflows.match import Library, Match, spoken
+def _files(session: Session, names: Sequence[str]) -> list[Path]:
+    """The files meant: paths, folders' files, or names in the library; without any, the whole library with its faulty files."""
+    if not names:
+        from orchestrator.workflows import check
 
-    folders = [Path(name) for name in names if Path(name).is_dir()]
-    files = [Path(name) for name in names if Path(name).is_file()]
-    library = Library.load([shipped.SHIPPED, *folders]) if folders else app.library(session.settings)
-    findings: list[dict[str, Any]] = [
-        {"workflow": problem.file, "kind": "file", "text": problem.field, "ok": False, "why": str(problem)}
-        for fault in library.faults
-        for problem in fault.problems
-    ]
-    wanted = [_find(library, name) for name in names if not Path(name).exists()]
-    if files:
-        added, faults = _read(files)
-        findings += faults
-        library = Library.of([*(w for w in library.workflows if w.name not in {a.name for a in added}), *added])
-        wanted += added
-    if folders:
-        wanted += [w for w in library.workflows if library.files.get(w.name, Path()).parent in folders]
-    who = session.who()
-    people = _people(session)
-    me = next((person for person in people if person.address == who.principal_id), None)
-    if me is None:
-        raise NotFound("you are not in the directory, so examples cannot be read as yours", fix="see: deputy people ls")
-    for workflow in wanted if names else library.workflows:
-        for kind, texts in (("example", workflow.examples), ("near miss", workflow.near_misses)):
-            for text in texts:
-                found = library.match(spoken(text, workflow), people=people, now=clock.now(), zone=me.zone, me=me)
-                hit = isinstance(found, Match) and found.workflow.name == workflow.name
-                nearest = found.workflow.name if isinstance(found, Match) else found.best.name if found.best else "none"
-                findings.append(
-                    {
-                        "workflow": workflow.name,
-                        "kind": kind,
-                        "text": text,
-                        "ok": hit if kind == "example" else not hit,
-                        "why": f"{'matches' if isinstance(found, Match) else 'does not match; nearest'} {nearest} ({found.score:.2f}) {' '.join(found.why)}".strip(),
-                    }
-                )
-    return findings
-
-
-def _read(files: Sequence[Path]) -> tuple[list[Workflow], list[dict[str, Any]]]:
-    from orchestrator.workflows import parse
-
-    read, faults = [], []
-    for path in files:
-        try:
-            read.append(parse.load(path).workflow)
-        except parse.BadWorkflow as error:
-            faults += [
-                {"workflow": str(path), "kind": "file", "text": p.field, "ok": False, "why": str(p)}
-                for p in error.problems
-            ]
-    return read, faults
-
-
-def _people(session: Session) -> list[Person]:
-    from orchestrator.domain.person import Person
-
-    return [Person(**entry) for entry in session.desk.people()]
+        own = session.settings.workflow_folder
+        return [*sorted(check.SHIPPED.glob("*.yaml")), *sorted(own.glob("*.yaml"))]
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found += sorted(path.glob("*.yaml"))
+        elif path.suffix in (".yaml", ".yml") or path.exists():
+            found.append(path)
+        else:
+            library = _library(session)
+            found.append(library.files[_find(library, name).name])
+    return found
 
 
 def _library(session: Session) -> Library:
