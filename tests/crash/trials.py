@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.engine import hosts
+from orchestrator.store import workers as workers_table
 from orchestrator.store import worklist
 from orchestrator.store.database import Store
 from tests.crash import trial
@@ -41,6 +42,15 @@ class Bench:
     ) -> BaseProcess:
         args = (self.url, str(self.outside.root), until_idle, model_s, wire_s)
         return self.server.spawn(trial.work, *args, kill_at=kill_at, record=record, log=self.log)
+
+    def up(self, *children: BaseProcess) -> None:
+        """Waits until these workers have their rows."""
+
+        def here() -> bool:
+            with self.store.read() as tx:
+                return {child.pid for child in children} <= {row.pid for row in workers_table.every(tx)}
+
+        assert trial.until(here, 60), self.log.read_text()[-2000:]
 
     def said(self, text: str) -> int:
         """How often a worker logged it."""
@@ -142,6 +152,7 @@ def stop_and_go(bench: Bench, rounds: int) -> dict[str, int]:
     with trial.people(bench.url, bench.outside):
         stopped, other = bench.worker(model_s=0.02, wire_s=wire_s), bench.worker(model_s=0.02, wire_s=wire_s)
         for _ in range(rounds):
+            bench.up(stopped, other)
             trial.submit(bench.store, 12)
             tasks += 12
             time.sleep(random.uniform(0.3, 0.7))
@@ -172,6 +183,7 @@ def stop_on_sqlite(bench: Bench) -> hosts.Stalled:
     wire_s = 0.05
     with trial.people(bench.url, bench.outside):
         host = bench.worker(model_s=0.02, wire_s=wire_s)
+        bench.up(host)
         trial.submit(bench.store, 3)
         time.sleep(random.uniform(0.2, 0.5))
         assert host.pid is not None
