@@ -20,6 +20,7 @@ LONGER: dict[str, str] = {  # file → why it is one story all the same
     "orchestrator/store/effects.py": "the ledger's transitions, one short verb each",
     "orchestrator/store/worklist.py": "the worklist's verbs, one statement each",
     "orchestrator/workflows/execute.py": "one scheduler, whose parts share one state",
+    "orchestrator/workflows/match.py": "one judgement: score, margin, words left over, and the sentence for each",
     "orchestrator/workflows/moments.py": "the grammar of dates and times, a table in the shape of code",
     "orchestrator/workflows/slots.py": "one reader for each slot type over one shared reading of the request",
     "policies/guard.py": "the pure heart: open, say, observe, decide over one case",
