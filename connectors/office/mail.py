@@ -162,6 +162,16 @@ def newest_in_thread(ctx: Context, thread_id: str) -> str | None:
     return None if row is None else str(row["copy_id"])
 
 
+def latest_from(ctx: Context, author: str) -> str | None:
+    """The id of the newest message that somebody wrote to the account, in whatever thread; automatic mail aside."""
+    row = ctx.c.execute(
+        "select l.copy_id from mailbox l join mails m on m.seq = l.seq where l.address = ? and m.author = ?"
+        f" and {_SPOKEN} order by l.sent_at desc, l.seq desc, l.copy_id limit 1",
+        (ctx.me, author),
+    ).fetchone()
+    return None if row is None else str(row["copy_id"])
+
+
 def attachment(ctx: Context, message_id: str, attachment_id: str) -> sqlite3.Row:
     copy = own_copy(ctx, message_id)
     row: sqlite3.Row | None = ctx.c.execute(

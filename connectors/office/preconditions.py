@@ -17,6 +17,7 @@ FREE = "free"
 NOT_PAST = "not_past"
 UNCHANGED = "unchanged"
 NEWEST = "newest"
+LATEST = "latest"
 
 
 def of(ctx: Context, tool: str, args: Args) -> list[Precondition]:
@@ -37,6 +38,13 @@ def of(ctx: Context, tool: str, args: Args) -> list[Precondition]:
                     text=f"No newer message in “{copy['subject']}”",
                 )
             ]
+            if tool == "mail.reply" and copy["author"] != ctx.me:
+                latest = Precondition(
+                    kind=LATEST,
+                    args={"author": copy["author"], "message_id": args["message_id"]},
+                    text=f"Nothing newer to you from {_name(ctx, copy['author'])}",
+                )
+                candidates = [*candidates, latest]
         case _:
             candidates = []
     return [one for one in candidates if broken(ctx, one) is None]
@@ -62,6 +70,9 @@ def broken(ctx: Context, precondition: Precondition) -> str | None:
         case "newest":
             newest = mail.newest_in_thread(ctx, args["thread_id"])
             return None if newest == args["message_id"] else "A newer message has arrived in the thread"
+        case "latest":
+            latest = mail.latest_from(ctx, args["author"])
+            return None if latest == args["message_id"] else f"{_name(ctx, args['author'])} has written again"
         case kind:
             return f"The office knows no condition {kind!r}"
 

@@ -60,6 +60,7 @@ class Place:
         self.home = home
         self._url = database_url
         self._more = settings
+        self._house: House | None = None
         self.office = Office(home / "office.db")
         self.office.set_now(MONDAY)  # the copied clock's offset is from when the world was built
         self.settings = self.load()
@@ -73,10 +74,12 @@ class Place:
     def set(self, **settings: Any) -> None:
         """Changes settings for every worker from here on, as editing deputy.toml between two starts does."""
         self._more.update(settings)
+        self._house = None
         self.settings = self.load()
 
     def restart(self) -> None:
         """The front desk of another process, over the same files."""
+        self._house = None
         self.desk.close()
         self.desk = app.desk(self.settings)
 
@@ -85,16 +88,25 @@ class Place:
         self.office.close()
 
     # ---- working -----------------------------------------------------------------------------------------------------
-    def work(self) -> None:
-        """Runs a worker until nothing is left to do now."""
-        assert app.run_worker(self.settings, until_idle=True) == 0
+    @property
+    def house(self) -> House:
+        """What workers share, as the composition root builds it; kept until the settings change or the machine restarts."""
+        if self._house is None:
+            self._house = app.house(self.settings)
+        return self._house
 
-    def work_with(self, change: Callable[[House], House], *, linger_s: float = 0.0) -> None:
-        """The same with a house that a test has changed, e.g. another build's tools; does not wait for timers by default."""
+    def work(self, *, linger_s: float = 60.0) -> None:
+        """Runs a worker until nothing is left to do, as `deputy worker --until-idle` does; 0 does not wait for timers."""
+        self._run(self.house, linger_s)
+
+    def work_with(self, change: Callable[[House], House]) -> None:
+        """The same with a house that a test has changed, e.g. another build's tools; does not wait for timers."""
+        self._run(change(self.house), 0.0)
+
+    def _run(self, house: House, linger_s: float) -> None:
         store = Store.open(self.settings.store_url, name="worker")
         try:
-            pace = Pace(until_idle=True, linger_s=linger_s)
-            assert Worker(store, Advancer(change(app.house(self.settings))), pace=pace).run() == 0
+            assert Worker(store, Advancer(house), pace=Pace(until_idle=True, linger_s=linger_s)).run() == 0
         finally:
             store.close()
 
@@ -165,7 +177,9 @@ class Place:
         spans: list[dict[str, Any]] = self.desk.trace(self.admin, item["item_id"])["spans"]
         return spans
 
-    def write_again(self, *, author: str = DANA, subject: str = "One more thing", in_reply_to: str | None = None) -> str:
+    def write_again(
+        self, *, author: str = DANA, subject: str = "One more thing", in_reply_to: str | None = None
+    ) -> str:
         """Another mail to the main person, now."""
         return self.office.add_mail(
             author=author,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from orchestrator.errors import Conflict, DeputyError, NotEligible
+from orchestrator.errors import Conflict, NotEligible, UsageError
 from orchestrator.surfaces.cli.exitcode import Exit
 from tests.e2e.place import CALL, NOTHING, Place
 
@@ -84,7 +85,9 @@ def test_an_approval_that_runs_out_before_it_is_used_sends_nothing(place: Place)
     assert place.item(asked)["state"] in ("denied", "waiting")
 
 
-@pytest.mark.parametrize("wrong", ["another digest", "the other card's digest", "a second use", "a stranger", "a program"])
+@pytest.mark.parametrize(
+    "wrong", ["another digest", "the other card's digest", "a second use", "a stranger", "a program"]
+)
 def test_what_is_no_valid_answer_changes_nothing(any_place: Place, wrong: str) -> None:
     """Refused, and every row is as it was."""
     asked = any_place.ask(CALL)
@@ -171,9 +174,7 @@ def test_an_edit_to_a_stranger_is_shown_as_such_or_refused(place: Place) -> None
     """An address nobody knows never slips through: the new card names it as outside, or policy refuses."""
     asked = place.ask(CALL)
 
-    place.decide(
-        place.card(asked, "calendar.create_event"), "edit", args={"attendees": ["somebody@elsewhere.example"]}
-    )
+    place.decide(place.card(asked, "calendar.create_event"), "edit", args={"attendees": ["somebody@elsewhere.example"]})
     place.work()
 
     again = place.item(asked)
@@ -193,11 +194,8 @@ def test_an_edit_that_makes_no_sense_sends_nothing(place: Place, args: dict[str,
     asked = place.ask(CALL)
     invite = place.card(asked, "calendar.create_event")
 
-    try:
+    with contextlib.suppress(UsageError):
         place.decide(invite, "edit", args=args)
-    except DeputyError as refused:
-        assert refused.fix
-        return
     place.work()
 
     ended = place.item(asked)

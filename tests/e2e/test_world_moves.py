@@ -40,7 +40,9 @@ def test_a_slot_taken_meanwhile_is_never_booked(any_place: Place) -> None:
     assert {card["tool"] for card in new} == {"calendar.create_event", "mail.reply"}
     assert {card["approval_id"] for card in new}.isdisjoint(card["approval_id"] for card in old)
     assert any_place.card(again, "calendar.create_event")["args"]["start"] != old[0]["args"]["start"]
-    assert not [a for a in again["approvals"] if a["state"] == "pending" and a["approval_id"] in [c["approval_id"] for c in old]]
+    assert not [
+        a for a in again["approvals"] if a["state"] == "pending" and a["approval_id"] in [c["approval_id"] for c in old]
+    ]
     assert any_place.approve_all(again)["state"] == "done"
     assert [tool for tool, _ in any_place.sent()] == ["calendar.create_event", "mail.reply"]
 
