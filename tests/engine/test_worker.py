@@ -397,3 +397,26 @@ def test_a_silent_host_is_named(store: Store) -> None:
     if lock is not None:
         lock.release()
         assert hosts.stalled_host(store, after_s=-1) is None
+
+
+def test_a_notification_starts_work_at_once(postgres_url: str) -> None:
+    """On PostgreSQL another process's submission is heard of, long before the next poll."""
+    store = Store.open(postgres_url)
+    worker = Worker(store, By(finish), pace=replace(QUICK, until_idle=False, poll_remote_s=30), now=now)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    warm = submit(store)
+    deadline = time.monotonic() + 20
+    while item(store, warm).state is not State.DONE and time.monotonic() < deadline:
+        time.sleep(0.02)
+    began = time.monotonic()
+    made = submit(store)
+    while item(store, made).state is not State.DONE and time.monotonic() < began + 20:
+        time.sleep(0.01)
+    spent = time.monotonic() - began
+    assert worker._serving is not None
+    worker._serving._loop.call_soon_threadsafe(worker.stop)
+    thread.join(20)
+    store.close()
+
+    assert spent < 5
