@@ -79,12 +79,14 @@ def digest() -> str:
 
 def deal(rows: Sequence[Row], *, world_count: int, repeat: int, seed: int) -> dict[int, list[Row]]:
     """Which requests are said in which world: each in `repeat` different worlds, spread evenly."""
+    if repeat > world_count:
+        raise ValueError(f"a request cannot be said in {repeat} of {world_count} worlds; give more worlds")
     hands: dict[int, list[Row]] = defaultdict(list)
-    for turn in range(repeat):
-        order = list(rows)
-        random.Random(f"deal/{seed}/{turn}").shuffle(order)
-        for place, row in enumerate(order):
-            hands[(place + turn * 7) % world_count].append(row)
+    order = list(rows)
+    random.Random(f"deal/{seed}").shuffle(order)
+    for place, row in enumerate(order):
+        for turn in range(repeat):
+            hands[(place + turn) % world_count].append(row)
     return hands
 
 

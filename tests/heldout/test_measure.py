@@ -64,6 +64,15 @@ def test_every_disputed_request_is_one_of_the_file() -> None:
 # ---- the measuring tool ----------------------------------------------------------------------------------------------
 
 
+def test_no_request_is_said_twice_in_one_world() -> None:
+    """Every request is dealt to as many different worlds as asked for, and all worlds get some."""
+    rows = measure.load_requests()
+    hands = measure.deal(rows, world_count=20, repeat=3, seed=1)
+    assert len(hands) == 20
+    assert all(len({row["id"] for row in hand}) == len(hand) for hand in hands.values())
+    assert sum(map(len, hands.values())) == 3 * len(rows)
+
+
 @pytest.mark.parametrize(
     ("count", "tries", "bound"),
     [(0, 423, 1 - 0.05 ** (1 / 423)), (0, 1, 0.95), (1, 100, 0.046560), (10, 100, 0.163714), (5, 5, 1.0), (0, 0, 1.0)],
