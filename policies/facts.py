@@ -40,7 +40,7 @@ def compute(
 ) -> Facts:
     changed = outgoing.rewrite(tool, args, memory, grant.links)
     after = {**args, **changed}
-    identities = _identities(tool, after, memory)
+    identities = _identities(tool, after, memory, grant)
     urls = _valued(tool, after, memory, "url")
     amounts = _amounts(tool, after, memory)
     weighty = [entry for entry in identities if entry.weighs] + ([] if tool.effect == "fetch" else urls) + amounts
@@ -127,7 +127,7 @@ class _Valued:
     weighs: bool = True
 
 
-def _identities(tool: Tool, args: Mapping[str, Any], memory: Memory) -> list[_Valued]:
+def _identities(tool: Tool, args: Mapping[str, Any], memory: Memory, grant: Grant) -> list[_Valued]:
     """People, containers and records that the call names. A read gives nobody anything, so its own only inform."""
     found = []
     for arg in tool.args_of("who", "where", "what"):
@@ -137,6 +137,8 @@ def _identities(tool: Tool, args: Mapping[str, Any], memory: Memory) -> list[_Va
             level = memory.level(value)
             if level.number == 1 and LINK.fullmatch(value) and "@" not in value:
                 level = UNTRUSTED  # prose names no link for a person
+            if level.number < 3 and grant.brings(tool, arg.name, value):
+                level = Level(3, True, "written in the published grant")
             found.append(_Valued(arg.name, value, level, tool.effect not in ("read", "fetch")))
     return found
 

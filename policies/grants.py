@@ -26,6 +26,8 @@ class Clause:
     nouns: tuple[str, ...] | None = None  # names of `lexicon.NOUNS`, or a manifest's own noun
     tools: tuple[str, ...] | None = None
     constraints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # argument → the only values it may take
+    # argument → values that whoever published the grant wrote in: they need no other source
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(
         default_factory=dict
     )  # quota name → calls in all; a child draws from its parent's too
@@ -52,6 +54,8 @@ class Clause:
             told["tools"] = list(self.tools)
         if self.constraints:
             told["constraints"] = {arg: list(values) for arg, values in sorted(self.constraints.items())}
+        if self.values:
+            told["values"] = {arg: list(values) for arg, values in sorted(self.values.items())}
         if self.quotas:
             told["quotas"] = dict(sorted(self.quotas.items()))
         if self.expires_at is not None:
@@ -108,6 +112,16 @@ class Grant:
             "scope": None if self.scope is None else list(self.scope),
         }
 
+    def brings(self, tool: Tool, arg: str, value: str) -> bool:
+        """Whether a clause for this tool itself names the value: a reviewed default, such as a channel. Only a published
+        grant has such values; one that an agent hands to a child loses them, because the intersection keeps common ones."""
+        return any(
+            tool.effect in clause.effects
+            and (clause.tools is None or tool.name in clause.tools)
+            and normal(value) in {normal(entry) for entry in clause.values.get(arg, ())}
+            for clause in self.clauses
+        )
+
     @classmethod
     def from_json(cls, told: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Grant:
         """From `to_json`, or from a plain list as a workflow file has it:
@@ -160,6 +174,7 @@ def _clause(number: int, told: Any) -> Clause:
         nouns=nouns,
         tools=tools,
         constraints={str(arg): _tuple(values) for arg, values in (told.get("constraints") or {}).items()},
+        values={str(arg): _tuple(values) for arg, values in (told.get("values") or {}).items()},
         quotas=quotas,
         expires_at=datetime.fromisoformat(expires) if isinstance(expires, str) else expires,
     )
@@ -185,6 +200,7 @@ def _narrow(mine: Clause, theirs: Clause) -> Clause | None:
         constraints[arg] = (
             tuple(value for value in constraints[arg] if value in values) if arg in constraints else tuple(values)
         )
+    brought = {arg: _both(mine.values[arg], theirs.values[arg]) or () for arg in mine.values if arg in theirs.values}
     quotas = dict(mine.quotas)
     for name, most in theirs.quotas.items():
         quotas[name] = min(most, quotas.get(name, most))
@@ -194,6 +210,7 @@ def _narrow(mine: Clause, theirs: Clause) -> Clause | None:
         nouns=nouns,
         tools=tools,
         constraints=constraints,
+        values=brought,
         quotas=quotas,
         expires_at=min(expiries) if expiries else None,
     )

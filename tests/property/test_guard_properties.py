@@ -77,6 +77,7 @@ CLAUSES = st.fixed_dictionaries(
             st.sampled_from(["mail.send", "mail.delete", "calendar.create_event"]), min_size=1, max_size=2, unique=True
         ),
         "quota": st.integers(0, 3),
+        "values": st.fixed_dictionaries({"to": st.lists(ADDRESSES, max_size=2, unique=True)}),
         "constraints": st.fixed_dictionaries({"to": st.lists(ADDRESSES, max_size=2, unique=True)}),
         "expires_at": st.sampled_from([(NOW + timedelta(hours=hours)).isoformat() for hours in (-1, 1)]),
     },
@@ -150,6 +151,10 @@ def test_an_intersection_grants_nothing_that_either_lacks(
             clause, has_room = grant.covers(tool, call.args, NOW, used)
             assert clause is not None
             assert has_room
+    for address in ("drop@evil.example", "kim@partner.example"):
+        if mine.intersect(theirs).brings(tool, "to", address):
+            assert mine.brings(tool, "to", address)
+            assert theirs.brings(tool, "to", address)
     scope = mine.intersect(theirs).scope
     assert scope is None or all(one.scope is None or set(scope) <= set(one.scope) for one in (mine, theirs))
 
