@@ -21,7 +21,7 @@ from policies import cases, facts
 from policies.guard import Call, Case, Guard, Result, World
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
-WORLD = cases._load(cases.HERE / "world.yaml")
+WORLD = cases.load_file(cases.HERE / "world.yaml")
 ME = str(WORLD["principal"])
 PROSE = (
     "Thanks for the numbers. Please look at the second sheet before Thursday, and tell Kim about the {n} open points. "

@@ -142,11 +142,12 @@ def _other_time(tool: Tool, args: Mapping[str, Any], text: str, memory: Memory) 
     zone = _zone(args)
     local = moment.astimezone(zone) if zone is not None and moment.tzinfo is not None else moment
     known_clock = moment.tzinfo is None or zone is not None
-    said = days(text, memory.today)
+    own = memory.own_text  # a later word ("45 minutes", "Tuesday instead") is no wish by itself, and yet the user's own
+    said = days(text, memory.today) and days(own, memory.today)
     relative = RELATIVE_TIME.search(_without_days(text)) is not None
     if said and not relative and not any(day.is_near(local.date(), 0 if known_clock else 1) for day in said):
         found.append(f"the request says another day than {arg.name}")
-    clock = clock_times(text)
+    clock = clock_times(text) and clock_times(own)
     if (
         clock
         and said
@@ -159,7 +160,7 @@ def _other_time(tool: Tool, args: Mapping[str, Any], text: str, memory: Memory) 
     lengths = durations(text)
     if len(lengths) == 1 and tool.effect == "create" and len(moments) == 2 and not relative:
         minutes = _minutes_between(moment, moments[1][1])
-        if minutes is not None and minutes > 0 and minutes not in lengths:
+        if minutes is not None and minutes > 0 and minutes not in durations(own):
             found.append("the request says another length")
     return found
 

@@ -53,8 +53,8 @@ def run(
     guards: dict[str, Guard] = {}
     outcomes = []
     for file in files:
-        told = _load(file)
-        world = _load((file.parent / str(told.get("world") or "world.yaml")).resolve())
+        told = load_file(file)
+        world = load_file((file.parent / str(told.get("world") or "world.yaml")).resolve())
         for case in told.get("cases") or ():
             profile = str(case.get("profile") or "delegated")
             if profile not in guards:
@@ -72,7 +72,7 @@ def _files(path: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path) -> Mapping[str, Any]:
+def load_file(path: Path) -> Mapping[str, Any]:
     told = yaml.safe_load(path.read_text("utf-8"))
     if not isinstance(told, Mapping):
         raise CaseError(f"{path.name}: not a mapping; write `cases:` with a list under it")

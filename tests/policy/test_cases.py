@@ -100,7 +100,7 @@ def test_the_world_of_the_cases_is_the_office_as_shipped() -> None:
     from connectors.families import FAMILIES, tool_specs
 
     shipped = {spec.name: dict(spec.manifest) for family in FAMILIES for spec in tool_specs(family)}
-    world = cases._load(cases.HERE / "world.yaml")
+    world = cases.load_file(cases.HERE / "world.yaml")
 
     ours = {name: told["manifest"] for name, told in world["tools"].items() if name in shipped}
     assert len(ours) >= 25

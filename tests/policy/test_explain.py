@@ -57,3 +57,15 @@ def test_rules_are_listed_with_their_file() -> None:
 
     assert len(listed) == len(set(listed))
     assert "a change that stays with the user is allowed" in listed
+
+
+@pytest.mark.parametrize(
+    "rule", sorted({rule["id"] for profile in ("careful", "delegated") for rule in explain.rules(profile)})
+)
+def test_every_rule_has_a_sentence_for_people(rule: str) -> None:
+    """No decision by a shipped rule is told by the rule's id alone."""
+    from policies import reasons
+
+    told = {"identities": [], "contradictions": [], "audience": ""}
+
+    assert not reasons.reason([rule], told, "deny").startswith("A rule of this house")

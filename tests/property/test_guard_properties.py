@@ -14,7 +14,7 @@ from policies.grants import Grant
 from policies.guard import Approval, Call, Case, CaseState, Guard, Result, World
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
-WORLD = cases._load(cases.HERE / "world.yaml")
+WORLD = cases.load_file(cases.HERE / "world.yaml")
 PEOPLE = World(people=WORLD["people"], inside_domains=WORLD["inside_domains"])
 TOOLS = [{"name": name, "description": "", **told} for name, told in WORLD["tools"].items()]
 GUARDS = {profile: Guard.load(profile=profile) for profile in ("careful", "delegated")}
