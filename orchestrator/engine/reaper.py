@@ -55,6 +55,7 @@ class Reaper:
     def reap(self, session: Session) -> int:
         """How many items were put back on the list; 0 as well when another worker leads."""
         if not session.try_take(self._leader_key):
+            self._end_silent_leader(session)
             return 0
         try:
             with self._store.read() as tx:
@@ -63,6 +64,18 @@ class Reaper:
             return sum(self._look_at(session, row) for row in others) + sum(self._orphaned(name) for name in strays)
         finally:
             session.release(self._leader_key)
+
+    def _end_silent_leader(self, session: Session) -> None:
+        """A leader that was stopped while it led keeps the lock: whoever is silent for twice the limit is ended by anybody."""
+        with self._store.read() as tx:
+            silent = [
+                row for row in workers.every(tx) if row.worker_id != self._id and row.silent_s > 2 * self._stall_s
+            ]
+        for row in silent:
+            if session.end_sessions(row.worker_id):
+                log.warning(
+                    "worker %s (process %d on %s) stalled while leading; ended it", row.worker_id, row.pid, row.host
+                )
 
     def _look_at(self, session: Session, row: WorkerRow) -> int:
         if session.try_take(row.lock_key):  # INVARIANT: both locks are held until the take-over is durable

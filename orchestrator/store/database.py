@@ -223,7 +223,8 @@ def _postgres(url: str, name: str) -> sa.Engine:
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
-                "options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S * 1000} -c timezone=UTC",
+                # A plan made while the table was small stays in a long session: it must be the one for a large table from the start.
+                "options": f"-c enable_seqscan=off -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S * 1000} -c timezone=UTC",
             },
         )
     except ImportError as error:

@@ -217,8 +217,8 @@ def settle(
     match outcome:
         case Parked():
             return _park(tx, lease, held, now)
-        case Replan(reason=reason):
-            return _replan(tx, lease, held, reason, now)
+        case Replan():
+            return _replan(tx, lease, held, outcome, now)
         case Done(text=text, output=output):
             ending = endings.Ending(state=State.DONE, text=text, output=output, receipt=receipt)
             return _end(tx, lease, held, ending, now, why="")
@@ -272,12 +272,13 @@ def _park(tx: Tx, lease: Lease, held: Held, now: datetime) -> State:
     return State(state)
 
 
-def _replan(tx: Tx, lease: Lease, held: Held, reason: str, now: datetime) -> State:
+def _replan(tx: Tx, lease: Lease, held: Held, outcome: Replan, now: datetime) -> State:
+    reason = outcome.reason
     endings.void_cards(tx, held.item_id, now=now, code="replanned", message=reason)
     endings.close_waits(tx, held.item_id, now=now, kinds=(WaitKind.APPROVAL.value,))
     generation = lease.item.generation + 1
     tx.c.execute(_own(tx, held).values(generation=generation))
-    if generation > MAX_GENERATIONS:
+    if generation > MAX_GENERATIONS and not outcome.by_person:
         return _repair(
             tx, lease, held, f"the world changed {generation} times between plan and deed; last: {reason}", now
         )
