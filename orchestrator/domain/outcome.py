@@ -37,6 +37,7 @@ class Replan:
     """What had been approved no longer fits the world: start the next generation, keeping done effects as facts."""
 
     reason: str
+    by_person: bool = False  # somebody changed their mind: not a world that moves under every plan
 
 
 RunOutcome: TypeAlias = Done | Parked | Ended | Replan

@@ -358,7 +358,7 @@ class _Advance:
                 rows.append(Row(kind="slots", key=following, body=[slot.as_json() for slot in refined]))
             await self.ledger.notes(rows)
             self.gate.authority.say(message.text, message.author, human=is_human)
-        return Replan(reason="a nudge changed what is wanted") if changed else None
+        return Replan(reason="a nudge changed what is wanted", by_person=True) if changed else None
 
 
 def published_grant(workflow: Workflow) -> Grant:

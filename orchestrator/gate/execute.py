@@ -1,6 +1,6 @@
 """The one caller of `Connector.call`: one attempt on the wire, bounded in time, its failure put into one of four words.
 
-Sent: the provider answered. NotSent: it certainly did not happen. TooLate: nothing was begun, because this process stood still.
+Sent: the provider answered. NotSent: it certainly did not happen. TooLate: it did not happen yet, and the time to begin is over.
 InDoubt: it may have happened; only `reconcile` may follow.
 """
 
@@ -34,7 +34,12 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class TooLate:
-    """Not one call was begun; whoever still holds the claim may commit to a fresh attempt."""
+    """The time to begin is over, and nothing is under way: whoever still holds the claim may commit to a fresh attempt.
+
+    why: the provider's word that it had too many calls; None where this process stood still.
+    """
+
+    why: ConnectorError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, 
     try:
         async for attempt in _retrying():
             if clock.boot_s() > begin_by_s:
-                return TooLate() if refused is None else NotSent(refused)
+                return NotSent(refused) if isinstance(refused, Unreachable) else TooLate(refused)
             with attempt:
                 try:
                     async with asyncio.timeout(tool.spec.wire_timeout_s):

@@ -336,8 +336,8 @@ class Gate:
     ) -> tuple[Decision, CallOutcome]:
         """Re-evaluate, re-read the preconditions, commit `attempted`, then exactly one call on the wire.
 
-        again: the effect was attempted before, and it is certain that nothing of that can arrive. fresh: how often that was
-        because nothing could be begun in time.
+        again: the effect was attempted before, and nothing of that is under way, or the provider refuses a second one. fresh:
+        how often the time to begin was over.
         """
         call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
         before = EffectState.ATTEMPTED if again else EffectState.APPROVED
@@ -375,9 +375,9 @@ class Gate:
                 return decision, await self._done(effect, call, result, expect=EffectState.ATTEMPTED)
             case execute.TooLate() if fresh < FRESH_ATTEMPTS:
                 return await self._send(effect, tool, connection, conditions, again=True, fresh=fresh + 1)
-            case execute.TooLate():
+            case execute.TooLate(why):
                 late = f"{tool.spec.name} could not be begun in time, {fresh + 1} times"
-                return decision, await self._not_sent(effect, Unreachable(late, fix="ask again"))
+                return decision, await self._not_sent(effect, why or Unreachable(late, fix="ask again"))
             case execute.NotSent(refusal):
                 return decision, await self._not_sent(effect, refusal)
             case execute.InDoubt():
@@ -459,8 +459,9 @@ class Gate:
                 else await self._doubt(effect, "its record is incomplete")
             )
         call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
-        if waits[-1].answer == "it happened":
-            result: Json = {"confirmed_by": waits[-1].answered_by}
+        if waits[-1].answer == "it happened":  # what else the provider would have told is not known
+            blank: dict[str, Json] = dict.fromkeys(tool.spec.output.get("properties", ()))
+            result: Json = {**blank, "confirmed_by": waits[-1].answered_by}
             return await self._done(effect, call, result, expect=EffectState.UNKNOWN)
         error = {
             "code": "not_sent",
