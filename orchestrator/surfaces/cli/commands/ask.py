@@ -98,7 +98,7 @@ def submit_and_follow(
     except KeyboardInterrupt:
         session.output.note(f"\nDetached; the work goes on. Come back with: deputy run watch {item_id}")
         return Exit.INTERRUPTED
-    show_rest(session, document, session.zone(who))
+    show_rest(session, document, session.zone(who), speaker=speaker)
     return code
 
 
@@ -117,8 +117,8 @@ def check_workflow(session: Session, name: str) -> None:
         )
 
 
-def show_rest(session: Session, document: Mapping[str, Any], zone: str) -> None:
-    """The document at rest, and what a person would do next."""
+def show_rest(session: Session, document: Mapping[str, Any], zone: str, *, speaker: str | None) -> None:
+    """The document at rest, and what a person would do next. `speaker`: for whom the person speaks, if not for themselves."""
     if session.output.as_json:
         session.output.document(document)
         return
@@ -127,19 +127,22 @@ def show_rest(session: Session, document: Mapping[str, Any], zone: str) -> None:
     from orchestrator.surfaces.cli import view
 
     session.output.draw(view.item_tree(document, zone))
-    for line in next_steps(document):
+    for line in next_steps(document, speaker):
         session.output.draw(Text(f"  {line}", style="dim"))
+    if session.settings.office and document["effects"]:
+        session.output.draw(Text("  All of this in the local office, a made-up company in one file.", style="dim"))
 
 
-def next_steps(document: Mapping[str, Any]) -> list[str]:
-    """The commands that move it on from here."""
+def next_steps(document: Mapping[str, Any], speaker: str | None = None) -> list[str]:
+    """The commands that move it on from here, to be said by the same speaker."""
+    said_by = f' --as "{speaker}"' if speaker else ""
     pending = [a["approval_id"] for a in document["approvals"] if a["state"] == "pending"]
     steps = [f"deputy inbox show {pending[0]}", f"deputy inbox approve {' '.join(pending)}"] if pending else []
     if document.get("question") and document["state"] == "waiting":
         steps.append(f'deputy work answer {document["question"]["item_id"]} "…"')
     if "paused" in document["waiting_on"]:
         steps.append(f"deputy run resume {document['item_id']}")
-    return steps
+    return [step + said_by for step in steps]
 
 
 def _left_alone(session: Session, who: Any, item_id: str) -> int:

@@ -119,7 +119,7 @@ def watch(session: Session, run_or_item: str, speaker: str | None) -> int:
     except KeyboardInterrupt:
         session.output.note(f"\nDetached; the work goes on. Come back with: deputy run watch {item_id}")
         return Exit.INTERRUPTED
-    show_rest(session, document, session.zone(who))
+    show_rest(session, document, session.zone(who), speaker=speaker)
     return code
 
 

@@ -57,7 +57,7 @@ def ls(
 def show(session: Session, item_id: str, speaker: str | None) -> None:
     """One item, whole: match, slots, effects, cards, result, receipt."""
     who = session.who(speaker)
-    show_rest(session, session.desk.item(who, item_id), session.zone(who))
+    show_rest(session, session.desk.item(who, item_id), session.zone(who), speaker=speaker)
 
 
 @command.command()
