@@ -129,8 +129,10 @@ sa.Index(
     postgresql_where=_finished,
 )
 _child = worklist.c.parent_id.is_not(None)
-sa.Index("worklist_parent", worklist.c.tenant_id, worklist.c.parent_id, sqlite_where=_child, postgresql_where=_child)
-sa.Index("worklist_root", worklist.c.tenant_id, worklist.c.root_id)
+sa.Index("worklist_parent", worklist.c.parent_id, worklist.c.tenant_id, sqlite_where=_child, postgresql_where=_child)
+# INVARIANT: apart from partial ones, a secondary index never begins with the tenant. One that does fits "this tenant, this id" as well
+# as the primary key to a planner that met the table while it was small, and reads the whole tenant from then on.
+sa.Index("worklist_root", worklist.c.root_id, worklist.c.tenant_id)
 _keyed = worklist.c.idempotency_key.is_not(None)
 sa.Index(
     "worklist_key",
@@ -150,7 +152,7 @@ dependencies = sa.Table(
     _c("needs_id", T, primary_key=True),
     sqlite_with_rowid=False,
 )
-sa.Index("dependencies_needs", dependencies.c.tenant_id, dependencies.c.needs_id)
+sa.Index("dependencies_needs", dependencies.c.needs_id, dependencies.c.tenant_id)
 
 runs = sa.Table(
     "runs",
@@ -168,7 +170,7 @@ runs = sa.Table(
     _c("started_at", UtcDateTime, nullable=False),
     _c("finished_at", UtcDateTime),
 )
-sa.Index("runs_item", runs.c.tenant_id, runs.c.item_id, runs.c.number)
+sa.Index("runs_item", runs.c.item_id, runs.c.tenant_id, runs.c.number)
 
 step_log = sa.Table(
     "step_log",
@@ -205,7 +207,7 @@ waits = sa.Table(
     sqlite_with_rowid=False,
 )
 _open_wait = sa.and_(waits.c.answered_at.is_(None), waits.c.closed == sa.false())
-sa.Index("waits_open", waits.c.tenant_id, waits.c.kind, sqlite_where=_open_wait, postgresql_where=_open_wait)
+sa.Index("waits_open", waits.c.kind, waits.c.tenant_id, sqlite_where=_open_wait, postgresql_where=_open_wait)
 
 messages = sa.Table(
     "messages",
@@ -251,8 +253,8 @@ effects = sa.Table(
     _c("created_at", UtcDateTime, nullable=False),
     _c("finished_at", UtcDateTime),
 )
-sa.Index("effects_run", effects.c.tenant_id, effects.c.run_id)
-sa.Index("effects_item", effects.c.tenant_id, effects.c.item_id)
+sa.Index("effects_run", effects.c.run_id, effects.c.tenant_id)
+sa.Index("effects_item", effects.c.item_id, effects.c.tenant_id)
 
 approvals = sa.Table(
     "approvals",
@@ -279,8 +281,8 @@ _pending = approvals.c.state == "pending"
 sa.Index(
     "approvals_pending", approvals.c.tenant_id, approvals.c.expires_at, sqlite_where=_pending, postgresql_where=_pending
 )
-sa.Index("approvals_item", approvals.c.tenant_id, approvals.c.item_id)
-sa.Index("approvals_effect", approvals.c.tenant_id, approvals.c.effect_id)
+sa.Index("approvals_item", approvals.c.item_id, approvals.c.tenant_id)
+sa.Index("approvals_effect", approvals.c.effect_id, approvals.c.tenant_id)
 
 quotas = sa.Table(  # reserved in the `attempted` transaction, over the whole tree
     "quotas",
@@ -306,7 +308,7 @@ connections = sa.Table(
     _c("settings", Json, nullable=False),
     _c("created_at", UtcDateTime, nullable=False),
 )
-sa.Index("connections_owner", connections.c.tenant_id, connections.c.owner)
+sa.Index("connections_owner", connections.c.owner, connections.c.tenant_id)
 
 people = sa.Table(
     "people",
@@ -333,7 +335,7 @@ audit = sa.Table(
     _c("body", Json, nullable=False),
     _c("hash", T, nullable=False),
 )
-sa.Index("audit_item", audit.c.tenant_id, audit.c.item_id)
+sa.Index("audit_item", audit.c.item_id, audit.c.tenant_id)
 
 audit_heads = sa.Table(
     "audit_heads",
