@@ -112,7 +112,15 @@ def card(
         "lines": [{"name": name, "value": _shown(value, zone, people, records)} for name, value in args.items()],
         "reaches": [_shown_text(address, zone, people, records) for address in audience],
         "outside": outside,
-        "sources": facts.get("values", []),
+        "sources": [
+            {
+                "arg": found.get("arg"),
+                "value": found.get("value"),
+                "level": found.get("level"),
+                "source": found.get("why"),
+            }
+            for found in facts.get("identities", [])
+        ],
         "rule": ", ".join(decision_rules),
         "reason": decision_reason,
         "holds": [condition.text for condition in preconditions],

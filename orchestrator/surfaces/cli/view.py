@@ -207,10 +207,11 @@ def card(approval: Document, zone: str) -> Panel:
     """Everything a person decides on: exact arguments, outside people, where values came from, rule, what must still hold."""
     body = approval["card"]
     parts: list[RenderableType] = [_arguments(body.get("lines") or ())]
-    parts += [Text(str(line)) for line in body.get("context") or ()]
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
+    if body.get("reaches"):
+        facts.add_row("reaches", ", ".join(map(str, body["reaches"])))
     if body.get("outside"):
         facts.add_row("outside", Text(", ".join(body["outside"]), style="bold red"))
     for source in _sources(body.get("sources") or ()):
