@@ -74,12 +74,14 @@ class Follower:
         from orchestrator.surfaces.cli import view
 
         for approval in self._open_cards(document):
+            if self._desk.approval(self._who, approval["approval_id"])["state"] != "pending":
+                continue  # decided elsewhere, or void, while the person looked at the one before
             self._passed.add(approval["approval_id"])
             self._session.output.draw(view.card(approval, self._zone))
             if self._approve_all:
                 self._approve_as_owner(approval)
-            else:
-                self._ask_about(approval)
+            elif self._ask_about(approval) in ("d", "e"):
+                return  # the run goes another way now: look again which cards still stand
         if self._session.output.is_terminal:
             for question in self._open_questions(document):
                 self._asked.add(question["question_id"])
@@ -93,7 +95,8 @@ class Follower:
         except (Conflict, NotEligible) as error:
             self._say(f"  not approved: {error.message}", "yellow")
 
-    def _ask_about(self, approval: Mapping[str, Any]) -> None:
+    def _ask_about(self, approval: Mapping[str, Any]) -> str:
+        """The key that settled it: a, d, e or l; a refusal is told, and counts as l."""
         while True:
             self._say("  [a]pprove  [e]dit  [d]eny  [w]hy  [l]ater", "bold")
             key = click.getchar().lower()
@@ -117,7 +120,8 @@ class Follower:
                     continue
             except DeputyError as error:
                 self._say(f"  {error.message}" + (f" ({error.fix})" if error.fix else ""), "yellow")
-            return
+                return "l"
+            return key
 
     def _edit(self, approval: Mapping[str, Any]) -> bool:
         args = self._desk.approval(self._who, approval["approval_id"])["args"]
