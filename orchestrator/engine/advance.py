@@ -18,6 +18,7 @@ from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
 from orchestrator.engine.claim_ledger import ClaimLedger
+from orchestrator.engine.remarks import fixed_slots, still_possible
 from orchestrator.engine.run_host import RunHost, RunJournal
 from orchestrator.engine.runner import Advanced
 from orchestrator.engine.spans import Spans
@@ -59,6 +60,10 @@ class House:
     approval_expiry: timedelta = timedelta(days=7)
     telemetry_content: telemetry.Content = "redacted"
     exporter: telemetry.Exporter | None = None
+
+    @property
+    def admins(self) -> frozenset[str]:
+        return frozenset(person for person, roles in self.roles.items() if "admin" in roles)
 
 
 class Speaking(TypedDict):
@@ -250,6 +255,7 @@ class _Advance:
             used=self.around.used,
             flags={},
             roles=self.house.roles,
+            deciding=self.house.admins if item.options.get("approve_all") else frozenset(),
         )
         reads: dict[str, Any] = {}
         for row in self.log:  # REPLAY: said and observed in the order in which it happened
@@ -322,13 +328,14 @@ class _Advance:
                 self.gate.authority.say(text, by, human=True)
 
     async def _hear_nudges(self) -> RunOutcome | None:
-        """A new remark narrows the slots and re-plans; one that needs a model is noted and changes nothing.
+        """A new remark narrows the slots and re-plans; one that needs a model, or comes too late, is noted and changes nothing.
 
         REPLAY: a remark and the slots it changes are one commit; slots of a generation that has not begun mean a new plan.
         """
         heard = {row.key for row in self.log if row.kind == "nudge"}
         following = f"g{self.item.generation + 1}.slots"
         changed = any(row.kind == "slots" and row.key == following for row in self.log)
+        fixed = fixed_slots(self.workflow, self._is_done)
         for message in self.claimed.messages:
             key = f"nudge.{message.seq}"
             if key in heard:
@@ -346,19 +353,26 @@ class _Advance:
                 if is_human and message.author == self.item.requester
                 else None
             )
+            wanted = still_possible(self.slots, refined, fixed)
             said: Json = {
                 "text": message.text,
                 "by": message.author,
                 "human": is_human,
                 "understood": refined is not None,
+                "too_late": refined is not None and wanted is None,
             }
             rows = [Row(kind="nudge", key=key, body=said)]
-            if refined is not None:
-                self.slots, changed = refined, True
-                rows.append(Row(kind="slots", key=following, body=[slot.as_json() for slot in refined]))
+            if wanted is not None:
+                self.slots, changed = wanted, True
+                rows.append(Row(kind="slots", key=following, body=[slot.as_json() for slot in wanted]))
             await self.ledger.notes(rows)
             self.gate.authority.say(message.text, message.author, human=is_human)
         return Replan(reason="a nudge changed what is wanted", by_person=True) if changed else None
+
+    def _is_done(self, step_id: str) -> bool:
+        """Whether the effect of a step has happened, in whatever generation."""
+        known = (self.gate.latest(f"g{number}.{step_id}") for number in range(self.item.generation + 1))
+        return any(effect is not None and effect.state is EffectState.DONE for effect in known)
 
 
 def published_grant(workflow: Workflow) -> Grant:

@@ -204,7 +204,8 @@ def settle(
     """The item's new state. Raises `Fenced` when the lease is over.
 
     Parked: waiting only if nothing woke the item since the claim, else ready again. Done and Ended: final, with all that
-    follows from it (`endings`). Replan: ready, in its next generation. A park with nothing to wait for, and an end with an
+    follows from it (`endings`), save where a remark came in since the claim: then ready again, so that it is heard. Replan: ready,
+    in its next generation. A park with nothing to wait for, and an end with an
     effect still in flight, are faults of the runner: a person is asked.
     """
     held = fence(tx, lease)
@@ -214,6 +215,9 @@ def settle(
             _m.tenant_id == tx.tenant_id, _m.item_id == held.item_id, _m.at <= lease.claimed_at
         )
         tx.c.execute(seen.where(_m.seen_at.is_(None)).values(seen_at=now))
+    if isinstance(outcome, Done | Ended) and not held.cancel_requested and _is_something_said(tx, lease, held):
+        tx.nudge()
+        return State(tx.c.scalar(_own(tx, held).values(state=SERVE, worker_id=None, attempts=0).returning(W.state)))
     match outcome:
         case Parked():
             return _park(tx, lease, held, now)
@@ -234,6 +238,14 @@ def settle(
             return _end(tx, lease, held, ending, now, why=outcome.code)
         case _:
             assert_never(outcome)
+
+
+def _is_something_said(tx: Tx, lease: Lease, held: Held) -> bool:
+    """Whether a remark came in since the claim that no runner has seen."""
+    if held.wake_seq == lease.wake_seq:
+        return False
+    unseen = (_m.tenant_id == tx.tenant_id, _m.item_id == held.item_id, _m.seen_at.is_(None))
+    return tx.c.scalar(sa.select(_m.seq).where(*unseen).limit(1)) is not None
 
 
 def _park(tx: Tx, lease: Lease, held: Held, now: datetime) -> State:
