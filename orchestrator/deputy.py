@@ -427,7 +427,7 @@ class Deputy:
             return self._document(tx, worklist.get(tx, item_id))
 
     def _unsettled(self, tx: Tx, item: Item) -> list[str]:
-        return [item.item_id, *(d for d in worklist.descendants(tx, item.item_id))]
+        return [item.item_id, *worklist.descendants(tx, item.item_id, unfinished=True)]
 
     def _open_waits(self, tx: Tx, item: Item) -> list[waits.Wait]:
         if item.is_final:
@@ -443,6 +443,7 @@ class Deputy:
             why_here=worklist.why_here(tx, item.item_id, clock.now()),
             runs=[run.run_id for run in runs],
             children=worklist.children(tx, item.item_id),
+            reasons=worklist.waiting_on(tx, item.item_id),
             waits=self._open_waits(tx, item),
             effects=[effect for item_id in family for effect in effects_table.by_item(tx, item_id)],
             approvals=[approval for item_id in family for approval in approvals_table.of_item(tx, item_id)],

@@ -119,16 +119,15 @@ def document(
     why_here: str,
     runs: Sequence[str],
     children: Sequence[str],
+    reasons: Sequence[str],
     waits: Sequence[OpenWait],
     effects: Sequence[Effect],
     approvals: Sequence[Approval],
     receipt: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """The whole item. `waits`: open rows of the item and its unsettled descendants, oldest first."""
+    """The whole item. `reasons`: what the item itself waits on; `waits`: open rows of it and its unsettled descendants."""
     kinds = [wait.kind.value for wait in waits if not (wait.kind is WaitKind.CHILD and wait.item_id != item.item_id)]
-    waiting_on = sorted(set(kinds)) if item.state is State.WAITING else []
-    if item.paused and not item.is_final:
-        waiting_on = sorted({*waiting_on, WaitKind.PAUSED.value})
+    waiting_on = sorted({*reasons, *kinds}) if item.state is State.WAITING else []
     questions = [question_entry(w) for w in waits if w.kind in (WaitKind.ANSWER, WaitKind.REPAIR)]
     return {
         **brief(item, position=position, why_here=why_here, waiting_on=waiting_on),

@@ -28,6 +28,7 @@ class Authority:
     used: Mapping[str, int]
     flags: Mapping[str, Any]
     roles: Mapping[str, frozenset[str]]
+    deciding: frozenset[str] = frozenset()  # the local owner, who said with --yes that they decide this item's cards
 
     def decide(self, call: ToolCall, *, approval: Approval | None, sent_before: bool = False) -> Decision:
         """The guard's answer as of now. `sent_before`: this effect holds its quota already, so the tree's use is not counted."""
@@ -60,10 +61,10 @@ class Authority:
         return max([1, *(int(o.get("n", 1)) for o in decision.obligations if o.get("kind") == "require_approval")])
 
     def eligible(self, decision: Decision) -> list[str]:
-        """Principals who may decide: the requester, and holders of a role that the decision asks for."""
+        """Principals who may decide: the requester (and an owner who said --yes), or holders of the role that the decision asks for."""
         wanted = {o["role"] for o in decision.obligations if o.get("kind") == "require_approval" and o.get("role")}
         holders = [person for person, roles in self.roles.items() if wanted & roles]
-        return sorted({self.requester, *holders} if not wanted or "requester" in wanted else {*holders})
+        return sorted({self.requester, *self.deciding, *holders} if not wanted or "requester" in wanted else {*holders})
 
 
 def _call(call: ToolCall) -> Call:

@@ -405,8 +405,10 @@ def test_an_end_with_a_send_in_flight_asks_a_person(store: Store) -> None:
 def test_children_answer_their_parent_and_end_with_it(store: Store) -> None:
     """A child's end answers the parent's wait and wakes it; when the parent ends, children left over are cancelled."""
     mine = running(store)
-    first, second = store.write(lease.delegate, mine, [wish("a"), wish("b")], ["g0.a", "g0.b"], NOW)
-    assert store.write(lease.delegate, mine, [wish("a")], ["g0.a"], NOW) == [first]
+    later = {"priority": 101}  # served after their parent, whatever their derived ids
+    wishes = [wish("a", **later), wish("b", **later)]
+    first, second = store.write(lease.delegate, mine, wishes, ["g0.a", "g0.b"], NOW)
+    assert store.write(lease.delegate, mine, wishes[:1], ["g0.a"], NOW) == [first]
     assert park(store, mine) is State.WAITING
     child = claim(store).lease
     store.write(lease.settle, child, Done(text="half", output={"n": 1}), NOW)
