@@ -12,7 +12,7 @@ from orchestrator.domain.person import Person
 from orchestrator.workflows.definition import SlotType
 from orchestrator.workflows.mentions import Kind, Mention, Names, find
 from orchestrator.workflows.reading import Sort, read
-from orchestrator.workflows.spans import event_time, merge, when_value, window_value
+from orchestrator.workflows.spans import event_time, has_passed, merge, when_value, window_value
 from orchestrator.workflows.values import Choice, SlotValue, choose, find_person
 
 
@@ -65,11 +65,11 @@ def read_value(kind: SlotType, text: str, speaker: Speaker) -> tuple[Json, tuple
                 return moments[0].start.date().isoformat(), ()
         case SlotType.DATE_RANGE:
             merged = merge(moments) if moments else None
-            if merged is not None and merged.start is not None:
+            if merged is not None and merged.start is not None and not has_passed(merged, speaker.local_now):
                 return window_value(merged, None, speaker.local_now), ()
         case SlotType.WHEN:
             merged = merge(moments) if moments else None
-            if merged is not None:
+            if merged is not None and not has_passed(merged, speaker.local_now):
                 return when_value(merged, speaker.local_now), ()
         case SlotType.CHANNEL:
             channels = [mention.words for mention in found if mention.kind is Kind.CHANNEL]
@@ -109,15 +109,19 @@ def read_answer(
     now: datetime,
     zone: str,
     me: Person,
+    tense: str | None = None,
 ) -> SlotValue | None:
-    """The slot that an answer fills, or None where it cannot be read."""
+    """The slot that an answer fills, or None where it cannot be read, or names a day before today with `tense` "future"."""
     if choices:
         index = choose([choice.label for choice in choices], answer)
         if index is not None:
             return SlotValue(
                 name=name, type=kind, value=choices[index].value, source="answer", refs=choices[index].refs, text=answer
             )
-    read_back = read_value(kind, answer, Speaker(people=people, now=now, zone=zone, me=me))
+    speaker = Speaker(people=people, now=now, zone=zone, me=me)
+    read_back = read_value(kind, answer, speaker)
     if read_back is None:
+        return None
+    if kind is SlotType.DATE and tense == "future" and str(read_back[0]) < speaker.local_now.date().isoformat():
         return None
     return SlotValue(name=name, type=kind, value=read_back[0], refs=read_back[1], source="answer", text=answer)

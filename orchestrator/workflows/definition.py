@@ -56,7 +56,7 @@ class Slot(_Part):
     default: str | int | float | None = None  # in the user's words, e.g. "next 5 working days"
     ask: str | None = None  # the question when it is required and the request does not say; absent: do not match
     cues: Words = ()  # what it stands next to: a preposition, "'s", "direct", or "before cover" (the meaning that follows)
-    tense: Literal["past", "future"] | None = None  # of an event: which side of now its time lies on
+    tense: Literal["past", "future"] | None = None  # of an event or a date: which side of now it lies on
 
     @property
     def is_needed(self) -> bool:

@@ -111,7 +111,15 @@ async def _fill(
                 waiting = True
                 break
             value = read_answer(
-                name, slot.type, answer, choices=choices, people=host.people, now=host.now, zone=host.zone, me=host.me
+                name,
+                slot.type,
+                answer,
+                choices=choices,
+                people=host.people,
+                now=host.now,
+                zone=host.zone,
+                me=host.me,
+                tense=slot.tense,
             )
             if value is not None:
                 await journal.put(f"slot.{name}", "slot", value.as_json())

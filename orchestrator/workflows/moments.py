@@ -65,6 +65,7 @@ class Moment:
     instant: `start` is the very time · day: one whole day · range: several days · clock: a time of day without a date (`earliest`) ·
     hours: only bounds of the day · next_free: whenever there is room. `earliest`/`latest` are "HH:MM" bounds within the days.
     `parts`: for "from A to B", the two ends as they were said. `shift_s`: seconds later (or earlier) than before.
+    `is_past`: it ended before today began.
     """
 
     grain: str
@@ -76,6 +77,9 @@ class Moment:
     parts: tuple[Moment, Moment] | None = None
     shift_s: int = 0
     is_past: bool = False
+    repeats: str = (
+        ""  # how often such a day comes round as it was said: week ("Monday"), month ("the 3rd"), year ("3 May")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +213,12 @@ class _Finder:
                 )
                 start = self.now - back if unit.startswith("hour") else self.midnight((self.now - back).date())
                 self.take(match, moment=Moment(grain="range", start=start, end=self.now, is_past=True))
+        for match in self.each(
+            r"(?:in |within |over |during |from |for )?the (?:last|past) (?P<unit>week|month|year)(?! of)"
+        ):
+            back = timedelta(days={"week": 7, "month": 30, "year": 365}[match["unit"]])
+            start = self.midnight((self.now - back).date())
+            self.take(match, moment=Moment(grain="range", start=start, end=self.now, is_past=True))
         for match in self.each(rf"(?P<n>{_COUNT}) (?P<unit>days?|weeks?) ago"):
             number = number_of(match["n"])
             if number:
@@ -306,8 +316,10 @@ class _Finder:
                     (first + relativedelta(months=ahead)).year, (first + relativedelta(months=ahead)).month, day
                 )
                 if candidate is not None and candidate >= self.today:
-                    self.take(match, moment=self.days(candidate))
+                    self.take(match, moment=self.days(candidate, repeats="month"))
                     break
+        for match in self.each(rf"(?<=since )(?:early )?(?P<mon>{_MONTH})(?! \d)"):
+            self.take_date(match, None, _MONTHS.index(match["mon"][:3]) + 1, 1)
         monday = self.today - timedelta(days=self.today.weekday())
         following = rf"(?:(?:in |during |for |over )?(?:the )?week (?:of|starting|beginning|commencing) (?:the )?)(?P<rest>{_DAY}|\0+)"
         for match in re.finditer(following, self.text):
@@ -346,7 +358,7 @@ class _Finder:
                 r"(?:any ?time |some ?time |sometime |during |later |the rest of |rest of )?this week|(?:the )?rest of the week",
                 lambda: replace(self.days(self.today, max(1, 7 - self.today.weekday())), grain="range"),
             ),
-            (r"last week|the past week|the last week", lambda: self.days(monday - timedelta(days=7), 7, is_past=True)),
+            (r"last week", lambda: self.days(monday - timedelta(days=7), 7, is_past=True)),
             (
                 r"this month",
                 lambda: replace(
@@ -356,7 +368,7 @@ class _Finder:
                 ),
             ),
             (r"next month", lambda: self.month(1)),
-            (r"last month|the past month|the last month", lambda: replace(self.month(-1), is_past=True)),
+            (r"last month", lambda: replace(self.month(-1), is_past=True)),
             (r"(?:the |this |over the |at the )weekend", lambda: self.days(monday + timedelta(days=5), 2)),
             (
                 r"(?:the )?(?:next|first|earliest|soonest)(?: possible| available| free| common| open)*(?: free| available| common| open| possible) (?:slot|time|gap|opening|spot|moment)",
@@ -386,12 +398,15 @@ class _Finder:
     def take_date(self, match: re.Match[str], year: int | None, month: int, day: int) -> None:
         found = self.date_of(year, month, day)
         if found is not None:
-            self.take(match, moment=self.days(found, is_past=found < self.today))
+            self.take(
+                match, moment=self.days(found, is_past=found < self.today, repeats="year" if year is None else "")
+            )
 
     def take_range(self, match: re.Match[str], first: date | None, last: date | None) -> None:
         if first is not None and last is not None and first <= last:
-            whole = self.days(first, (last - first).days + 1)
-            self.take(match, moment=replace(whole, grain="range", parts=(self.days(first), self.days(last))))
+            parts = (self.days(first, repeats="year"), self.days(last, repeats="year"))
+            whole = self.days(first, (last - first).days + 1, is_past=last < self.today)
+            self.take(match, moment=replace(whole, grain="range", parts=parts))
 
     def month(self, offset: int) -> Moment:
         first = self.today.replace(day=1) + relativedelta(months=offset)
@@ -406,7 +421,8 @@ class _Finder:
             return self.days(self.today - timedelta(days=(self.today.weekday() - index - 1) % 7 + 1), is_past=True)
         if which == "next":
             return self.days(monday + timedelta(days=7 + index))
-        return self.days(self.today + timedelta(days=(index - self.today.weekday() - 1) % 7 + 1))
+        ahead = (index - self.today.weekday() - 1) % 7 + 1
+        return self.days(self.today + timedelta(days=ahead), repeats="" if which else "week")
 
     def clocks(self) -> None:
         end = rf"(?P<b>{_HOUR})"
@@ -504,7 +520,7 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
             same = [day for day in inside if day.weekday() == first.start.weekday()]
             if len(same) == 1:
                 start = datetime.combine(same[0], time(), first.start.tzinfo)
-                return replace(first, start=start, end=start + timedelta(days=1))
+                return replace(first, start=start, end=start + timedelta(days=1), repeats="")
         if first.grain == "day" and second.grain == "day" and first.start == second.start:
             return first
         return None
@@ -536,7 +552,7 @@ def _joined(first: Moment, second: Moment, between: str, before: str) -> Moment 
         stop, last = stop + timedelta(days=7), last + timedelta(days=7)
         second = replace(second, start=stop, end=last)
     if begin <= stop:
-        return Moment(grain="range", start=begin, end=last, parts=(first, second))
+        return Moment(grain="range", start=begin, end=last, parts=(first, second), is_past=second.is_past)
     return None
 
 

@@ -90,6 +90,7 @@ def _given(workflow: Workflow, inputs: Mapping[str, Any], speaker: Speaker) -> d
             now=speaker.now,
             zone=speaker.zone,
             me=speaker.me,
+            tense=slot.tense,
         )
         if value is None:
             return NotRouted(

@@ -19,7 +19,18 @@ from orchestrator.workflows.mentions import Kind, Mention, plain
 from orchestrator.workflows.moments import Moment
 from orchestrator.workflows.nudges import refine
 from orchestrator.workflows.reading import Reading, Sort, Token
-from orchestrator.workflows.spans import event_time, in_tense, iso, merge, when_value, window_value
+from orchestrator.workflows.spans import (
+    day_choice,
+    event_time,
+    has_passed,
+    in_tense,
+    iso,
+    merge,
+    next_time,
+    since_day,
+    when_value,
+    window_value,
+)
 from orchestrator.workflows.values import Choice, SlotValue, find_person
 
 __all__ = ["Filling", "Speaker", "ambiguous", "fill", "read_answer", "read_value", "refine"]
@@ -93,9 +104,9 @@ class _Filler(Captures):
         if moment is None or moment.start is None or moment.end is None or mention.cue == "from":
             return
         if moment.is_past or mention.cue == "since":
-            day = moment.start.date()
-            while day > today:
-                day -= timedelta(days=7)
+            day = since_day(mention, today) if mention.cue == "since" else moment.start.date()
+            if day is None:
+                return
             if moment.grain == "day" or mention.cue in ("since", "in", "within", "over"):
                 self.put(name, max(1, (today - day).days), place)
         elif moment.grain == "day" and plain(mention.text).startswith("in "):
@@ -216,11 +227,13 @@ class _Filler(Captures):
         moments = [mention.moment for _, _, mention in found if mention.moment]
         dated = [moment for moment in moments if moment.start is not None]
         bounds = [moment for moment in moments if moment.grain in ("hours", "clock")]
+        if len(found) == 1 and self.passed(name, found[0]):
+            return
         if (
             len(dated) + len(bounds) != len(moments)
             or len(dated) > 1
             or len(bounds) > 1
-            or any(moment.is_past for moment in dated)
+            or any(has_passed(moment, self.speaker.local_now) for moment in dated)
         ):
             if all(moment.grain == "next_free" for moment in moments):
                 self.out.used.update(place for place, _, _ in found)
@@ -242,6 +255,29 @@ class _Filler(Captures):
             value["start"], value["end"] = iso(start or dated[0].end), iso(dated[0].end + timedelta(days=7))
         self.put(name, value, *(place for place, _, _ in found))
 
+    def passed(self, name: str, entry: tuple[int, Token, Mention]) -> bool:
+        """A time that has passed where one to come is meant: True, and the slot is a question where another year or day may be."""
+        place, token, mention = entry
+        now, kind = self.speaker.local_now, self.workflow.slots[name].type
+        if mention.moment is None or not has_passed(mention.moment, now):
+            return False
+        again = next_time(mention.moment, now)
+        if again is not None and again.start is not None:
+            value = when_value(again, now) if kind is SlotType.WHEN else window_value(again, None, now)
+            label = f"{day_choice(again.start.date()).label}{again.start.strftime(', %H:%M') if again.grain == 'instant' else ''}"
+            choices = (Choice(label=label, value=value),)
+            self.open(name, token.text, choices, place)
+        return True
+
+    def open(self, name: str, text: str, choices: tuple[Choice, ...], place: int) -> None:
+        """Leaves the slot to a question, since its time has passed."""
+        slot = self.workflow.slots[name]
+        ask = f"“{text}” begins in the past. {slot.ask or 'When do you mean?'}"
+        self.out.used.add(place)
+        self.out.values[name] = SlotValue(
+            name=name, type=slot.type, value=None, source="request", text=text, choices=choices, ask=ask
+        )
+
     def ahead(self, working_days: int) -> Moment:
         """From now to the end of the n-th working day after today."""
         day, left = self.speaker.local_now, working_days
@@ -253,13 +289,17 @@ class _Filler(Captures):
 
     def both_ends(self, dates: Sequence[tuple[str, Slot]], entry: tuple[int, Token, Mention]) -> None:
         moment = entry[2].moment
-        if (
-            moment is None
-            or moment.start is None
-            or moment.end is None
-            or moment.grain not in ("day", "range")
-            or moment.is_past
-        ):
+        if moment is None or moment.start is None or moment.end is None or moment.grain not in ("day", "range"):
+            return
+        now = self.speaker.local_now
+        if has_passed(moment, now) and entry[2].cue not in ("until", "till", "by", "before", "after", "since"):
+            again = next_time(moment, now)
+            if again is not None and again.start is not None and again.end is not None:
+                last = again.end - timedelta(days=1)
+                self.open(dates[0][0], entry[1].text, (day_choice(again.start.date()),), entry[0])
+                self.open(dates[1][0], entry[1].text, (day_choice(last.date()),), entry[0])
+            return
+        if moment.is_past:
             return
         if moment.earliest or moment.latest or entry[2].cue in ("by", "before", "after", "since"):
             return
@@ -282,9 +322,10 @@ class _Filler(Captures):
                 or mention.cue == "until"
             ):
                 return
-            today = self.speaker.local_now.date()
-            while day > today:
-                day -= timedelta(days=7)  # "since Monday" means the one before
+            first = since_day(mention, self.speaker.local_now.date())
+            if first is None:
+                return
+            day = first
         elif moment.grain != "day" or mention.cue in ("since", "until", "till", "by", "before", "after", "from"):
             return
         self.put(name, day.isoformat(), place)
@@ -296,6 +337,8 @@ class _Filler(Captures):
             only = sum(1 for entry in found if entry[2].moment and entry[2].moment.parts) == 1
             if has_event and moment and moment.parts and only and mention.cue in ("from", "on", "at", ""):
                 first, second = moment.parts
+                if has_passed(second, self.speaker.local_now):
+                    return
                 self.split(place, first)
                 self.put(name, when_value(second, self.speaker.local_now), place)
                 return
@@ -310,7 +353,9 @@ class _Filler(Captures):
             if targets[0][2].moment and targets[0][2].moment.grain in ("next_free", "shift"):
                 chosen = [targets[0], *(entry for entry in chosen[1:] if entry[2].cue in ("on", "in", "", "of"))]
             merged = merge([entry[2].moment for entry in chosen if entry[2].moment])
-            if merged is not None and not merged.is_past:
+            if len(chosen) == 1 and self.passed(name, chosen[0]):
+                return
+            if merged is not None and not has_passed(merged, self.speaker.local_now):
                 self.put(name, when_value(merged, self.speaker.local_now), *(entry[0] for entry in chosen))
             return
         minutes = self.tokens(Kind.MINUTES)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap, monthrange
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+
+from dateutil.relativedelta import relativedelta
 
 from connectors.spec import Json
-from orchestrator.workflows.mentions import Mention
+from orchestrator.workflows.mentions import Mention, plain
 from orchestrator.workflows.moments import Moment
+from orchestrator.workflows.values import Choice
 
 
 def iso(moment: datetime | None) -> str:
@@ -30,6 +34,68 @@ def in_tense(mention: Mention, tense: str | None, now: datetime) -> Moment | Non
     )
     week = timedelta(days=7)
     return replace(moment, start=moment.start - week, end=moment.end - week) if named_day else None
+
+
+def since_day(mention: Mention, today: date) -> date | None:
+    """The first day of "since …": the last such day that is not ahead. None: it names one that is, or a span with an end."""
+    moment = mention.moment
+    if moment is None or moment.start is None or moment.parts:
+        return None
+    said = plain(mention.text)
+    if "this week" in said:
+        return today - timedelta(days=today.weekday())
+    if "this month" in said:
+        return today.replace(day=1)
+    day = moment.start.date()
+    for back in range(1, 9):
+        if day <= today:
+            return day
+        if moment.repeats == "week":
+            day -= timedelta(days=7)
+        elif moment.repeats == "month":
+            day = _on(moment.start.date() - relativedelta(months=back), moment.start.day) or day
+        elif moment.repeats == "year":
+            day = _in_year(moment.start.date(), moment.start.year - back) or day
+        else:
+            return None
+    return None
+
+
+def _in_year(day: date, year: int) -> date | None:
+    return None if (day.month, day.day) == (2, 29) and not isleap(year) else day.replace(year=year)
+
+
+def _on(month: date, day: int) -> date | None:
+    return month.replace(day=day) if day <= monthrange(month.year, month.month)[1] else None
+
+
+def has_passed(moment: Moment, now: datetime) -> bool:
+    """Whether a moment meant for something still to come begins before today, or at an instant before now."""
+    if moment.start is None or moment.grain == "shift":
+        return False
+    if moment.grain == "instant":
+        return moment.start <= now
+    first = moment.parts[0] if moment.parts else moment
+    return moment.is_past or (first.repeats == "year" and moment.start.date() < now.date())
+
+
+def next_time(moment: Moment, now: datetime) -> Moment | None:
+    """What a moment that has passed may mean instead: the same date next year, the same time tomorrow. None: nothing like it."""
+    first = moment.parts[0] if moment.parts else moment
+    if moment.start is None or moment.end is None:
+        return None
+    if moment.grain == "instant" and moment.start.date() == now.date():
+        day = timedelta(days=1)
+        return replace(moment, start=moment.start + day, end=moment.end + day)
+    if first.repeats != "year":
+        return None
+    year = relativedelta(years=1)
+    return replace(moment, start=moment.start + year, end=moment.end + year, is_past=False, parts=None)
+
+
+def day_choice(day: date) -> Choice:
+    """One day as an answer to "which day?"."""
+    return Choice(label=f"{day:%A} {day.day} {day:%B %Y}", value=day.isoformat())
 
 
 def merge(moments: Sequence[Moment]) -> Moment | None:
