@@ -64,12 +64,16 @@ class Slot(_Part):
 
 
 class GrantEntry(_Part):
-    """Authority the workflow is published with: at most `quota` effects through these tools in one run."""
+    """Authority the workflow is published with: at most `quota` effects through these tools in one run.
+
+    values: argument → values of the workflow's own (a default channel) that a reviewer has accepted with it.
+    """
 
     effect: str
     noun: str
     tools: Words
     quota: int = Field(ge=1, le=500)
+    values: dict[str, Words] = Field(default_factory=dict)
 
 
 class Missing(_Part):

@@ -78,7 +78,8 @@ def work(home: str, url: str, until_idle: bool = True) -> int:
     store = Store.open(settings.store_url, migrate=False)
     office = Office(settings.office_file)
     try:
-        return Worker(store, Advancer(house_of(settings, office)), pace=replace(QUICK, until_idle=until_idle)).run()
+        built = house_of(settings, office)
+        return Worker(store, Advancer(lambda: built), pace=replace(QUICK, until_idle=until_idle)).run()
     finally:
         store.close()
         office.close()
@@ -327,9 +328,9 @@ def _kill_once(scene: Scene, point: str) -> bool:
 
 # ---- trials: counts are the caller's ---------------------------------------------------------------------------------
 class Stage:
-    """Scenes one after the other on one engine, each good for two weeks of appointments."""
+    """Scenes one after the other on one engine, each until its calendars fill up."""
 
-    ITEMS = 25
+    ITEMS = 14
 
     def __init__(
         self, server: ForkServer, folder: Path, new_url: Callable[[], str], *, profile: str = "careful"

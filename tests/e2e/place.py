@@ -106,7 +106,7 @@ class Place:
     def _run(self, house: House, linger_s: float) -> None:
         store = Store.open(self.settings.store_url, name="worker")
         try:
-            assert Worker(store, Advancer(house), pace=Pace(until_idle=True, linger_s=linger_s)).run() == 0
+            assert Worker(store, Advancer(lambda: house), pace=Pace(until_idle=True, linger_s=linger_s)).run() == 0
         finally:
             store.close()
 
