@@ -132,7 +132,38 @@ def toolbox(settings: Settings) -> Toolbox:
     return Toolbox(enabled)
 
 
-def house(settings: Settings) -> House:
+class PresentHouse:
+    """The house as the files of policies, workflows and office say now; built anew when one of them has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.exporter = telemetry.exporter(
+            settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant
+        )
+        self._stamp = self._files()
+        self._house = house(settings, self.exporter)
+
+    def house(self) -> House:
+        """Costs a few `stat` calls while nothing has changed. A bundle that no longer loads stops the advance, which is tried again."""
+        stamp = self._files()
+        if stamp != self._stamp:
+            self._house = house(self._settings, self.exporter)
+            self._stamp = stamp
+        return self._house
+
+    def _files(self) -> list[tuple[str, int, int, int]]:
+        """Name, inode, time and size of every file that the house is built from. The office's own file: its inode only."""
+        found = []
+        for folder in (self._settings.policy_dir, self._settings.workflow_folder):
+            for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else ():
+                stat = path.stat()
+                found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        if self._settings.office and self._settings.office_file.exists():
+            found.append((str(self._settings.office_file), self._settings.office_file.stat().st_ino, 0, 0))
+        return found
+
+
+def house(settings: Settings, exporter: telemetry.Exporter | None = None) -> House:
     """What a worker's advances share: tools, guard, workflows."""
     from orchestrator.engine.advance import House
     from policies.guard import Guard
@@ -155,7 +186,7 @@ def house(settings: Settings) -> House:
         roles={owner: frozenset({"admin", "approver"})} if owner else {},
         approval_expiry=timedelta(days=settings.approval_expiry_days),
         telemetry_content=settings.telemetry_content,
-        exporter=telemetry.exporter(settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant),
+        exporter=exporter,
     )
 
 
@@ -229,12 +260,12 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
-        shared = house(settings)
+        present = PresentHouse(settings)
         try:
-            return Worker(store, Advancer(shared), pace=pace).run()
+            return Worker(store, Advancer(present.house), pace=pace).run()
         finally:
-            if shared.exporter is not None:
-                shared.exporter.close()
+            if present.exporter is not None:
+                present.exporter.close()
     finally:
         store.close()
 

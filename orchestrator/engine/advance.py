@@ -6,7 +6,7 @@ the step log. REPLAY: everything here may run again after a crash and meets its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -14,16 +14,16 @@ from typing import Any, TypedDict
 from connectors.spec import Json
 from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
-from orchestrator.domain.item import Item, Origin
+from orchestrator.domain.item import Item, Origin, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.remarks import fixed_slots, still_possible
-from orchestrator.engine.run_host import RunHost, RunJournal
+from orchestrator.engine.run_host import SLOT_QUESTION, RunHost, RunJournal
 from orchestrator.engine.runner import Advanced
 from orchestrator.engine.spans import Spans
 from orchestrator.gate import directory
-from orchestrator.gate.authorize import Authority, open_case
+from orchestrator.gate.authorize import Authority, open_case, words_of
 from orchestrator.gate.credentials import choose
 from orchestrator.gate.perform import Gate, OpenWait
 from orchestrator.gate.toolbox import Toolbox
@@ -44,6 +44,7 @@ from orchestrator.workflows.values import SlotValue
 from policies.grants import Grant
 from policies.guard import Call, Guard, Result
 
+SAID = frozenset({"answer", "chosen", "edit", "nudge"})  # kinds of log rows that the guard hears
 NO_MODEL_FIX = "set DEPUTY_MODEL, or say it like one of: deputy workflow ls"
 
 
@@ -99,34 +100,34 @@ def look_around(tx: Tx, item: Item) -> Around:
 
 
 class Advancer:
-    """The worker's runner."""
+    """The worker's runner. `house` is asked at each advance: rules, workflows and people's roles are always the present ones."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: Callable[[], House]) -> None:
+        self._current = house
 
     async def advance(self, claimed: Claimed, writer: Writer) -> Advanced:
-        item = claimed.lease.item
+        house, item = self._current(), claimed.lease.item
         in_flight = any(e.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN) for e in claimed.effects)
         if item.cancel_requested and not in_flight:
             return Advanced(outcome=Ended(state="cancelled", code="cancelled", message="cancelled by a person"))
         around = await writer.read(look_around, item)
         if claimed.run is None or not claimed.run.is_open:
-            around = await self._refresh_people(item, around, writer)
-            found = route(self._house.library, item.request, item.options, **around.speaking(item, item.created_at))
+            around = await self._refresh_people(house, item, around, writer)
+            found = route(house.library, item.request, item.options, **around.speaking(item, item.created_at))
             if isinstance(found, NotRouted):
                 return self._end_unrouted(item, found)
             workflow, slots, match = found.workflow, list(found.slots), found.match
-            run = await self._start(claimed, found, writer)
+            run = await self._start(house, claimed, found, writer)
             log: Sequence[StepRow] = ()
         else:
             run, log = claimed.run, claimed.log
             workflow = Workflow.from_json(run.pins["content"])
             slots, match = _slots_of(log), item.match
-        return await _Advance(self._house, writer, claimed, around, run, workflow, slots, match, log).finish()
+        return await _Advance(house, writer, claimed, around, run, workflow, slots, match, log).finish()
 
-    async def _refresh_people(self, item: Item, around: Around, writer: Writer) -> Around:
+    async def _refresh_people(self, house: House, item: Item, around: Around, writer: Writer) -> Around:
         connection = choose(around.connections, principal=item.requester, family="directory")
-        found = await directory.read_people(self._house.toolbox, connection) if connection else None
+        found = await directory.read_people(house.toolbox, connection) if connection else None
         if connection is None or found is None:
             return around
         known = {address: replace(person, preferences={}) for address, person in around.people.items()}
@@ -141,16 +142,16 @@ class Advancer:
         end = Ended(state=state, code=found.code, message=found.message, fix=fix)
         return Advanced(outcome=end, match=found.match, receipt=receipt(item, clock.now()))
 
-    async def _start(self, claimed: Claimed, found: Routed, writer: Writer) -> runs.Run:
+    async def _start(self, house: House, claimed: Claimed, found: Routed, writer: Writer) -> runs.Run:
         """The run with everything it keeps over an upgrade: workflow, slots, digests of its tools."""
         now, lease, workflow = clock.now(), claimed.lease, found.workflow
         used = {step.call for step in workflow.steps if step.call}
-        tools = {name: tool.digest for name in sorted(used) if (tool := self._house.toolbox.any_of(name)) is not None}
+        tools = {name: tool.digest for name in sorted(used) if (tool := house.toolbox.any_of(name)) is not None}
         pins = {
             "workflow": workflow.digest,
             "content": workflow.as_json(),
             "tools": tools,
-            "bundle": self._house.guard.bundle_digest,
+            "bundle": house.guard.bundle_digest,
         }
 
         def start(tx: Tx) -> runs.Run:
@@ -267,12 +268,8 @@ class _Advance:
                 )
                 if row.kind == "read":
                     reads[row.key] = row.body["result"]
-            elif row.kind in ("answer", "nudge"):
+            elif row.kind in SAID:
                 authority.say(row.body["text"], row.body["by"], human=row.body["human"])
-        for wait in self.claimed.waits:
-            is_edit = isinstance(wait.answer, dict) and wait.answer.get("verdict") == "edit"
-            if is_edit and wait.answered_by == item.requester:
-                authority.say_values(wait.answer["args"])
         return Gate(
             run_id=self.run.run_id,
             item_id=item.item_id,
@@ -319,13 +316,24 @@ class _Advance:
 
     # ---- words of people ---------------------------------------------------------------------------------------------
     async def _hear_answers(self) -> None:
-        """Answers not yet in the log enter it, in order, and the guard hears them."""
-        heard = {row.key for row in self.log if row.kind == "answer"}
+        """Answers and edits not yet in the log enter it, and the guard hears what the person typed themselves.
+
+        A choice's words may come from a record and are nobody's own; what was picked is heard as `chosen`, by its ids.
+        """
+        heard = {row.key for row in self.log if row.kind in ("answer", "edit")}
         for wait in self.claimed.waits:
-            if wait.kind.value == "answer" and wait.answered_at is not None and wait.wait_id not in heard:
-                text, by = str(wait.answer), wait.answered_by or ""
-                await self.ledger.note("answer", wait.wait_id, {"text": text, "by": by, "human": True})
-                self.gate.authority.say(text, by, human=True)
+            if wait.answered_at is None or wait.wait_id in heard:
+                continue
+            by = wait.answered_by or ""
+            if wait.kind is WaitKind.ANSWER:
+                is_label = bool(wait.payload.get("choices")) and not wait.wait_id.startswith(SLOT_QUESTION)
+                await self._hear("answer", wait.wait_id, "" if is_label else str(wait.answer), by)
+            elif isinstance(wait.answer, dict) and wait.answer.get("verdict") == "edit":
+                await self._hear("edit", wait.wait_id, words_of(wait.answer.get("typed", wait.answer["args"])), by)
+
+    async def _hear(self, kind: str, key: str, text: str, by: str) -> None:
+        await self.ledger.note(kind, key, {"text": text, "by": by, "human": True})
+        self.gate.authority.say(text, by, human=True)
 
     async def _hear_nudges(self) -> RunOutcome | None:
         """A new remark narrows the slots and re-plans; one that needs a model, or comes too late, is noted and changes nothing.

@@ -13,7 +13,7 @@ from orchestrator.domain.call import ToolCall
 from orchestrator.domain.effect import Approval, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.gate.perform import Attempt
-from orchestrator.store import effects, quotas, steplog, waits
+from orchestrator.store import connections, effects, quotas, steplog, waits
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.steplog import Row
@@ -58,6 +58,8 @@ class ClaimLedger:
             held = fence(tx, self.lease)
             if expect is EffectState.APPROVED and held.wake_seq != self.lease.wake_seq and not held.cancel_requested:
                 return Attempt(stopped="woken")  # perhaps a nudge: this is the last boundary before the wire
+            if not connections.still_serves(tx, effects.get(tx, effect_id).connection_id, self.lease.item.requester):
+                return Attempt(stopped="revoked")
             said = effects.attempt(
                 tx, self.lease, effect_id, expect=expect, now=now, wire_timeout_s=wire_s, reserve=reserve
             )

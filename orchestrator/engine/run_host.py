@@ -20,6 +20,8 @@ from orchestrator.store.waits import Wait
 from orchestrator.workflows.execute import MISSING, Missed
 from orchestrator.workflows.values import SlotValue
 
+SLOT_QUESTION = "ask:slot."  # their choices are people of the directory, not texts of records
+
 
 @dataclass(slots=True, kw_only=True)
 class RunHost:
@@ -50,13 +52,24 @@ class RunHost:
 
     async def ask(self, question_id: str, text: str, choices: Sequence[str]) -> str | None:
         """The answer, or None once a wait for it is recorded. An open question is not asked twice."""
-        wait_id = f"ask:{question_id}" if not question_id.startswith("g") else question_id
+        wait_id = _wait_id(question_id)
         known = self.waits.get(wait_id)
         if known is not None and known.answered_at is not None:
             return str(known.answer)
         if known is None or known.closed:
             await self.ledger.wait(wait_id, WaitKind.ANSWER, {"text": text, "choices": list(choices)}, None)
         return None
+
+    async def chosen(self, question_id: str, record: Json) -> None:
+        """What a person picked is meant by them: its ids weigh as their own words, its texts do not."""
+        known = self.waits.get(_wait_id(question_id))
+        heard = any(row.kind == "chosen" and row.key == question_id for row in self.log)
+        if known is None or heard or not isinstance(record, dict):
+            return
+        ids = " ".join(value for name, value in record.items() if name.endswith("_id") and isinstance(value, str))
+        by = known.answered_by or ""
+        await self.ledger.note("chosen", question_id, {"text": ids, "by": by, "human": True})
+        self.gate.authority.say(ids, by, human=True)
 
     def done_effect(self, step_key: str) -> Json | None:
         """The result of a done effect of an earlier generation of this step."""
@@ -65,6 +78,11 @@ class RunHost:
             if effect is not None and effect.state is EffectState.DONE:
                 return effect.result
         return None
+
+
+def _wait_id(question_id: str) -> str:
+    """Questions of a generation ("g0.…") end with it; questions about slots outlive a re-plan."""
+    return question_id if question_id.startswith("g") else f"ask:{question_id}"
 
 
 class RunJournal:

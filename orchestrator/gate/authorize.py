@@ -50,10 +50,6 @@ class Authority:
         """Later words: an answer or a nudge. Only the requester's own, as a human, weigh as the request does."""
         self.case.say(text, by, origin="human" if human else "agent")
 
-    def say_values(self, values: Mapping[str, Any]) -> None:
-        """Values that the requester typed into an edited card."""
-        self.case.say("; ".join(_words(values)), self.requester, origin="human")
-
     def digest(self, call: ToolCall) -> str:
         return digests.of(_call(call))
 
@@ -71,12 +67,13 @@ def _call(call: ToolCall) -> Call:
     return Call(tool=call.tool, args=dict(call.args))
 
 
-def _words(value: Any) -> list[str]:
+def words_of(value: Any) -> str:
+    """What a person typed into an edited card, as words."""
     if isinstance(value, Mapping):
-        return [word for entry in value.values() for word in _words(entry)]
+        return "; ".join(words_of(entry) for entry in value.values())
     if isinstance(value, list):
-        return [word for entry in value for word in _words(entry)]
-    return [str(value)]
+        return ", ".join(words_of(entry) for entry in value)
+    return str(value)
 
 
 def open_case(

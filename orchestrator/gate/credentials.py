@@ -12,10 +12,15 @@ from orchestrator.store.connections import Connection
 
 
 def choose(connections: Iterable[Connection], *, principal: str, family: str) -> Connection | None:
-    """The principal's own active connection for a family, else a shared one that lists them, else None."""
-    fitting = [c for c in connections if family in c.families and c.state == "active" and c.serves(principal)]
+    """The principal's own active connection for a family, else a shared one that lists them, else None.
+
+    Whoever has an account of their own never falls back to a shared one: a lapsed one waits for its owner.
+    """
+    fitting = sorted(
+        (c for c in connections if family in c.families and c.serves(principal)), key=lambda c: c.connection_id
+    )
     own = [c for c in fitting if c.owner == principal]
-    return next(iter(sorted(own or fitting, key=lambda c: c.connection_id)), None)
+    return next((c for c in own or fitting if c.state == "active"), None)
 
 
 def account(connection: Connection) -> Account:

@@ -8,6 +8,7 @@ guard's case; everything it records is fenced by the claim.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from orchestrator.store.connections import Connection
 from policies.decision import Decision
 
 LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
+_EDITED = re.compile(r"(.*)~(\d+)", re.DOTALL)
 FRESH_ATTEMPTS = 3  # of a send that could not be begun in time, before it counts as failed
 
 
@@ -49,7 +51,8 @@ class Attempt:
     """What the `attempted` commit said. Both None: send now.
 
     over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired (the effect
-    has failed with that code) | paused | woken (it is untouched; somebody has said something that is to be heard first).
+    has failed with that code) | paused | woken | revoked (it is untouched: somebody's word is to be heard first, or the
+    connection no longer serves the requester).
     """
 
     over_quota: str | None = None
@@ -246,7 +249,13 @@ class Gate:
             return None, _failure(effect)
         connection = next((c for c in self.connections if c.connection_id == effect.connection_id), None)
         if connection is None or connection.state != "active" or not connection.serves(self.requester):
-            return None, await self._reconsent(call, effect.tool.partition(".")[0])
+            family = effect.tool.partition(".")[0]
+            other = choose(self.connections, principal=self.requester, family=family)
+            if other is not None and effect.state in (EffectState.INTENDED, EffectState.APPROVED):
+                why = f"its account is no longer connected; {other.subject} is"
+                await self._fail(effect, {"code": "broken", "message": why, "fix": ""}, expect=effect.state)
+                return None, Broken(reason=why)
+            return None, await self._reconsent(call, family)
         tool = self.toolbox.at(connection.connector, effect.tool)
         if tool is None:
             return None, Failed(code="drift", message=f"{connection.connector} no longer offers {effect.tool}")
@@ -289,8 +298,6 @@ class Gate:
     async def _edited(self, effect: Effect, *, hold: bool) -> CallOutcome:
         """The changed call that stands in this one's place. REPLAY: after a crash between the two this makes the second."""
         waits = [w for w in self.waits.values() if w.wait_id.startswith(f"{effect.effect_id}:")]
-        if waits[-1].answered_by == self.requester:
-            self.authority.say_values(waits[-1].answer["args"])
         args = {**effect.args, **waits[-1].answer["args"]}
         return await self.perform(ToolCall(call_id=_next_edit(effect.call_id), tool=effect.tool, args=args), hold=hold)
 
@@ -358,6 +365,8 @@ class Gate:
             return await self._send(effect, tool, connection, conditions, again=again, fresh=fresh)
         if taken.stopped in ("paused", "woken"):
             return decision, Waiting(wait_ids=[])
+        if taken.stopped == "revoked":
+            return decision, await self._reconsent(call, tool.spec.family, "the connection was taken back meanwhile")
         if taken.stopped is not None:
             reason = f"{taken.stopped.replace('_', ' ')} before it was sent"
             self.effects[call.call_id] = replace(
@@ -422,6 +431,9 @@ class Gate:
         boundary.reached("gate:reconciled")
         if isinstance(found, Done):
             return await self._done(effect, call, found.result, expect=EffectState.ATTEMPTED)
+        if isinstance(found, Absent) and (until := attempted_at + 2 * _wire(tool)) > self.now():
+            # INVARIANT: until then it may still arrive; "absent" is believed, and acted on, only afterwards
+            return await self._look_again(effect, "it may still arrive", at=until)
         if isinstance(found, Absent) and tool.spec.provider_refuses_second:
             conditions = _conditions(effect, self.approvals.get(effect.effect_id))
             _, outcome = await self._send(effect, tool, connection, conditions, again=True)
@@ -471,10 +483,10 @@ class Gate:
         await self._fail(effect, error, expect=EffectState.UNKNOWN)
         return Broken(reason=error["message"])
 
-    async def _look_again(self, effect: Effect, error: Exception) -> CallOutcome:
+    async def _look_again(self, effect: Effect, why: Exception | str, at: datetime | None = None) -> CallOutcome:
         wait_id = f"{effect.effect_id}?{1 + sum(1 for wait in self.waits if wait.startswith(f'{effect.effect_id}?'))}"
-        payload = {"effect_id": effect.effect_id, "text": f"{effect.tool}: the provider cannot be asked ({error})"}
-        await self.ledger.wait(wait_id, WaitKind.TIMER, payload, self.now() + LOOK_AGAIN)
+        payload = {"effect_id": effect.effect_id, "text": f"{effect.tool} will be looked up again: {why}"}
+        await self.ledger.wait(wait_id, WaitKind.TIMER, payload, at or self.now() + LOOK_AGAIN)
         return Waiting(wait_ids=[wait_id])
 
     # ---- answers that end here -----------------------------------------------------------------------------------
@@ -567,6 +579,11 @@ def _told(error: ConnectorError, *, code: str = "") -> dict[str, str]:
     return {"code": code or error.code, "message": error.message, "fix": error.fix}
 
 
+def _wire(tool: Tool) -> timedelta:
+    """How long one call of the tool may be under way."""
+    return timedelta(seconds=tool.spec.wire_timeout_s)
+
+
 def _recorded(value: Any) -> CallOutcome:
     return Completed(result=value)
 
@@ -577,8 +594,9 @@ def _rewritten(call: ToolCall, decision: Decision) -> ToolCall:
 
 
 def _next_edit(call_id: str) -> str:
-    base, _, number = call_id.partition("~")
-    return f"{base}~{int(number or 0) + 1}"
+    """The call id of an edited call: "g0.invite" → "g0.invite~1" → "g0.invite~2"."""
+    base, edits = (match[1], int(match[2])) if (match := _EDITED.fullmatch(call_id)) else (call_id, 0)
+    return f"{base}~{edits + 1}"
 
 
 def _conditions(effect: Effect, approval: Approval | None) -> list[Precondition]:

@@ -106,3 +106,13 @@ def set_state(tx: Tx, connection_id: str, state: str) -> None:
 def remove(tx: Tx, connection_ids: Sequence[str]) -> None:
     """Forgets connections; runs that need them park until there is another one."""
     tx.c.execute(sa.delete(connections).where(X.tenant_id == tx.tenant_id, X.connection_id.in_(list(connection_ids))))
+
+
+def still_serves(tx: Tx, connection_id: str, principal: str) -> bool:
+    """Whether a connection is active and usable by the principal at this very moment."""
+    row = tx.c.execute(
+        sa.select(X.owner, X.shared_with, X.state).where(X.tenant_id == tx.tenant_id, X.connection_id == connection_id)
+    ).first()
+    if row is None or row.state != "active":
+        return False
+    return bool(row.owner == principal or principal in row.shared_with or EVERYBODY in row.shared_with)

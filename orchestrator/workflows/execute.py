@@ -62,6 +62,10 @@ class Host(Protocol):
         """The answer given to this question, or None once a wait for it is recorded."""
         ...
 
+    async def chosen(self, question_id: str, record: Json) -> None:
+        """A person picked this record in answer to the question: its ids are meant, its texts are not their words."""
+        ...
+
     def done_effect(self, step_key: str) -> Json | None:
         """The result of a done effect of an earlier generation, by step and loop key ("invite", "chase[thr_ab12]")."""
         ...
@@ -353,6 +357,7 @@ class _Run:
                     answer = await self.host.ask(question_id, text, chosen.labels)
                     index = choose(chosen.labels, answer) if answer is not None else None
                     if index is not None:
+                        await self.host.chosen(question_id, chosen.rows[index])
                         self.finish(step, chosen.rows[index])
                         return
                     if answer is None:

@@ -80,5 +80,8 @@ class OfficeHost:
         self.questions.append((question_id, text, tuple(choices)))
         return self.answers.get(question_id)
 
+    async def chosen(self, question_id: str, record: Json) -> None:
+        """Nothing here weighs a person's pick."""
+
     def done_effect(self, step_key: str) -> Json | None:
         return None
