@@ -18,6 +18,7 @@ from typing import Any
 from orchestrator.domain.person import Person
 from orchestrator.workflows import lexicon, parse
 from orchestrator.workflows.definition import SlotType, Workflow
+from orchestrator.workflows.existing import books, names_a_meeting
 from orchestrator.workflows.lexicon import words
 from orchestrator.workflows.mentions import Kind, Names, find
 from orchestrator.workflows.rank import Evidence, Index, confidence, features
@@ -151,6 +152,7 @@ class Profile:
         tuple[str, str]
     ]  # (meaning of the first action, meaning of the first thing after it) of some example
     takes_meetings: bool  # has a slot that a meeting's title or kind can belong to
+    books: bool  # makes a meeting, and cannot change one that is there
     openings: frozenset[str]  # meanings of the first action of some example; "" for an example without one
 
 
@@ -325,6 +327,7 @@ def profile(workflow: Workflow) -> Profile:
         licences=tuple(licences),
         takes_meetings=any(slot.type in _MEETING_SLOTS for slot in workflow.slots.values()),
         objects=frozenset(objects),
+        books=books(workflow),
         openings=frozenset(openings),
     )
 
@@ -402,6 +405,8 @@ def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float
     first = reading.first_action
     opening = {""} if first is None else {f"={first.word}", *first.senses}
     reasons += filling.problems
+    if known.books and (meeting := names_a_meeting(reading)):
+        reasons.append(f"{meeting!r} is a meeting that is already there.")
     if left:
         reasons.append(_left_over(left))
     if core < 1.0:

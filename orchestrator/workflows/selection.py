@@ -54,15 +54,18 @@ def rows_of(result: Any, source: str | None) -> list[Any]:
 
 
 def select(spec: Select, result: Any, context: Mapping[str, Any]) -> Selection:
-    """Applies where, key, order and take, in this order. Raises BadExpression."""
+    """Applies where, order, key (of one key the first is kept) and take, in this order. Raises BadExpression."""
     rows = rows_of(result, spec.source)
     if spec.where is not None:
         rows = [row for row in rows if evaluate(spec.where, {**context, "row": row})]
-    if spec.key is not None:
-        rows = list({str(evaluate(spec.key, {**context, "row": row})): row for row in reversed(rows)}.values())[::-1]
     if spec.order is not None:
         order = spec.order
         rows = sorted(rows, key=lambda row: evaluate(order, {**context, "row": row}), reverse=spec.descending)
+    if spec.key is not None:
+        firsts: dict[str, Any] = {}
+        for row in rows:
+            firsts.setdefault(str(evaluate(spec.key, {**context, "row": row})), row)
+        rows = list(firsts.values())
     if not rows:
         return Nothing()
     if spec.take == "all":

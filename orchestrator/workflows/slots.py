@@ -368,7 +368,7 @@ class _Filler(Captures):
             words & {"push back", "push", "put back", "delay", "postpone", "later", "push out", "defer", "back"}
         )
         earlier = bool(words & {"bring forward", "pull forward", "earlier", "forward", "ahead", "sooner"})
-        if len(minutes) == 1 and later != earlier:
+        if len(minutes) == 1 and later != earlier and minutes[0][2].cue != "to":
             seconds = minutes[0][2].number * 60 * (1 if later else -1)
             self.put(name, {"kind": "shift", "shift_s": seconds}, minutes[0][0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,6 +115,47 @@ def test_the_call_lies_in_both_peoples_working_hours(library: Library, host: Off
     assert 14 <= start.hour < 18
     assert "(New York time)" in reply.args["body"]
     assert reply.args["message_id"].startswith("msg_")
+
+
+def describe(host: OfficeHost, title: str, notes: dict[int, str]) -> None:
+    """Puts occurrences of a meeting, so many days from now, into the calendar, each with its notes."""
+    for days, text in notes.items():
+        start = NOW.replace(hour=15) + timedelta(days=days)
+        host.office.add_event(
+            organizer=host.me.address, title=title, start=start, end=start + timedelta(minutes=30), description=text
+        )
+
+
+@pytest.mark.parametrize(
+    ("notes", "posted"),
+    [
+        ({0: "Today's points"}, "Today's points"),
+        ({3: "Agenda to come"}, "Agenda to come"),
+        ({-2: "What we said", 6: "Agenda to come"}, "What we said"),
+        ({-9: "Long ago", 1: "Agenda to come"}, "Agenda to come"),
+    ],
+    ids=["later today", "in three days", "the past one is nearer", "the coming one is nearer"],
+)
+def test_the_notes_of_the_nearest_occurrence_are_posted(
+    library: Library, host: OfficeHost, notes: dict[int, str], posted: str
+) -> None:
+    """A meeting that is still to come may have its notes already; of several of one title the nearest to now is meant."""
+    describe(host, "Harbour council", notes)
+
+    outcome = ask(library, host, "Post the notes of the harbour council meeting to #sales")
+
+    assert isinstance(outcome, Done), outcome
+    assert posted in host.calls[0].args["text"]
+
+
+def test_two_meetings_with_notes_that_fit_alike_are_a_question(library: Library, host: OfficeHost) -> None:
+    """One that was and one that comes, of different titles: nobody guesses which notes are meant."""
+    describe(host, "Harbour council north", {-1: "North"})
+    describe(host, "Harbour council south", {1: "South"})
+
+    assert isinstance(ask(library, host, "Post the notes of the harbour council meeting to #sales"), Parked)
+    assert len(host.questions[0][2]) == 2
+    assert host.calls == []
 
 
 def test_nothing_is_sent_when_nobody_owes_an_answer(library: Library, host: OfficeHost) -> None:
