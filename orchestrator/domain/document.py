@@ -144,7 +144,13 @@ def document(
         "question": questions[0] if questions else None,
         "questions": questions,
         "waits": [
-            {"kind": w.kind.value, "item_id": w.item_id, "text": w.payload.get("text", ""), "due": iso(w.due_at)}
+            {
+                "kind": w.kind.value,
+                "item_id": w.item_id,
+                "text": w.payload.get("text", ""),
+                "fix": w.payload.get("fix", ""),
+                "due": iso(w.due_at),
+            }
             for w in waits
         ],
         "outcome_unknown": any(w.payload.get("outcome_unknown") for w in waits),

@@ -45,7 +45,7 @@ from policies.grants import Grant
 from policies.guard import Call, Guard, Result
 
 SAID = frozenset({"answer", "chosen", "edit", "nudge"})  # kinds of log rows that the guard hears
-NO_MODEL_FIX = "set DEPUTY_MODEL, or say it like one of: deputy workflow ls"
+NO_MODEL_FIX = "say it like one of the saved workflows (deputy workflow ls), or save one of your own; models come with a later version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,10 +73,18 @@ def preview(
     return f"{spec.title}: {'; '.join(told)}" if told else spec.title
 
 
-def reached(args: Mapping[str, Any], records: Records) -> list[str]:
-    """Everybody this call would reach: addresses in its arguments, and the people on the records it acts on."""
-    on_records = [address for value in _texts(dict(args)) for address in records.on_it(value)]
-    return list(dict.fromkeys(address.lower() for address in [*_addresses(dict(args)), *on_records]))
+def reached(spec: ToolSpec, args: Mapping[str, Any], records: Records) -> list[str]:
+    """Everybody this call would reach: addresses in its arguments and, for a reply or a change, the people on the record.
+
+    A plain reply goes to the author alone; forwarding a record tells its people nothing.
+    """
+    found = _addresses(dict(args))
+    on_records = {"update", "delete", "remove"} & {str(spec.manifest.get("effect"))}
+    is_reply = "reply_all" in (spec.parameters.get("properties") or {})
+    for value in _texts(dict(args)) if on_records or is_reply else ():
+        people = records.on_it(value)
+        found += people if not is_reply or args.get("reply_all") else people[:1]
+    return list(dict.fromkeys(address.lower() for address in found))
 
 
 def _texts(value: Any) -> list[str]:
@@ -103,7 +111,7 @@ def card(
     records: Records,
 ) -> dict[str, Any]:
     """title, lines (one per argument), who it reaches, outside people, sources of identities, rule, what must hold, request."""
-    audience = [address for address in reached(args, records) if address != account.lower()]
+    audience = [address for address in reached(spec, args, records) if address != account.lower()]
     outside = [address for address in audience if not (address in people and people[address].inside)]
     return {
         "title": spec.title,

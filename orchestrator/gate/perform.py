@@ -72,6 +72,7 @@ class Ledger(Protocol):
     async def used(self) -> Mapping[str, int]: ...
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None: ...
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None: ...
+    async def refused(self, effect: Effect, *, expect: EffectState) -> None: ...
     async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None: ...
     async def wait(self, wait_id: str, kind: WaitKind, payload: Mapping[str, Any], due_at: datetime | None) -> None: ...
 
@@ -316,9 +317,19 @@ class Gate:
                 asked = self._effect(call, tool, connection, decision, conditions)
                 return decision, await self._ask(asked, tool, connection, decision, conditions)
             reason = decision.reason or "the policy no longer allows it"
-            error = {"code": "denied", "message": reason, "fix": decision.near_miss or ""}
-            await self._fail(effect, error, expect=before)
             near_miss = decision.near_miss or ""
+            refused = replace(
+                effect,
+                state=EffectState.FAILED,
+                decision="deny",
+                rules=list(decision.rules),
+                reason=reason,
+                bundle_digest=self.authority.bundle_digest,
+                facts={**effect.facts, "guard": decision.facts, "near_miss": decision.near_miss},
+                error={"code": "denied", "message": reason, "fix": near_miss},
+            )
+            await self.ledger.refused(refused, expect=before)
+            self.effects[call.call_id] = refused
             return decision, Refused(code="denied", reason=reason, rules=decision.rules, near_miss=near_miss)
         try:
             broken = await self._broken(conditions, tool, account(connection))
@@ -527,7 +538,7 @@ class Gate:
             "family": family,
             "principal": self.requester,
             "text": text,
-            "fix": f"connect a {family} account for {self.requester}",
+            "fix": f"connect one; in the local office: deputy office connect {self.requester}",
         }
         if wait_id not in self.waits or self.waits[wait_id].answer is not None:
             await self.ledger.wait(wait_id, WaitKind.RECONSENT, payload, None)

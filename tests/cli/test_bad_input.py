@@ -192,7 +192,7 @@ def test_secrets_are_never_shown(house: House) -> None:
         (["ask", ITEM, "--due", "soonish"], 2, "usage", "no time"),  # no time
         (["ask", ITEM, "--input", "person"], 2, "usage", "NAME=VALUE"),  # no value
         (["ask", ITEM, "--input", "a=1", "--input", "a=2"], 2, "usage", "twice"),  # two values
-        (["ask", ITEM, "--workflow", "morning-breif"], 2, "usage", "no workflow"),  # a workflow that is nearly one
+        (["ask", ITEM, "--workflow", "morning-breif"], 7, "not_found", "no workflow"),  # a workflow that is nearly one
         (["ask", ITEM, "--workflow", "morning-brief", "--no-match"], 2, "usage", "contradict"),  # both
         (["ask", ITEM, "--as", "Nobody Known"], 7, "not_found", "nobody called"),  # not in the directory
         (["ask", ITEM, "--as", "Nuno"], 2, "usage", "could be"),  # two people of that name

@@ -78,6 +78,11 @@ def item_tree(document: Document, zone: str) -> Tree:
             branch.add(effect_line(effect))
     for question in document.get("questions") or ():
         tree.add(question_text(question))
+    for wait in document.get("waits") or ():
+        if wait["kind"] in ("reconsent", "timer") and wait.get("text"):
+            branch = tree.add(Text(wait["text"], style="yellow"))
+            if wait.get("fix"):
+                branch.add(Text.assemble(("fix: ", "dim"), wait["fix"]))
     if document.get("text"):
         tree.add(Text(document["text"]))
     if document.get("error"):

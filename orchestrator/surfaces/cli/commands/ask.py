@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotFound, UsageError
 from orchestrator.surfaces.cli import arguments, options
 from orchestrator.surfaces.cli.exitcode import Exit
 from orchestrator.surfaces.cli.session import Session
@@ -84,7 +84,7 @@ def submit_and_follow(
     """Puts the wish on the worklist; unless detached, follows it. Returns the exit code."""
     session.start_early()
     if wishes.get("workflow") is not None:
-        check_workflow(session, wishes["workflow"])
+        check_workflow(session, wishes["workflow"], wishes.get("input") or {})
     who = session.who(speaker)
     item_id = session.desk.submit(
         who, request, priority=priority, due=session.moment(due, who), key=key, options=dict(wishes)
@@ -102,19 +102,26 @@ def submit_and_follow(
     return code
 
 
-def check_workflow(session: Session, name: str) -> None:
-    """UsageError, with the nearest name, for a workflow that is not in the library."""
-    import difflib
-
+def check_workflow(session: Session, name: str, inputs: Mapping[str, Any]) -> None:
+    """NotFound, with the nearest name, for a workflow that is not in the library; UsageError for an input it has not."""
     from orchestrator import app
 
     library = app.library(session.settings)
-    names = [workflow.name for workflow in library.workflows]
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        raise UsageError(
-            f"there is no workflow {name!r}", fix=f"did you mean {close[0]!r}?" if close else "see: deputy workflow ls"
-        )
+    workflow = library.get(name)
+    if workflow is None:
+        fix = _meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
+        raise NotFound(f"there is no workflow {name!r}", fix=fix)
+    for given in inputs:
+        if given not in workflow.slots:
+            known = f"it has: {', '.join(workflow.slots) or 'none'}"
+            raise UsageError(f"{name} has no input {given!r}", fix=_meant(given, list(workflow.slots)) or known)
+
+
+def _meant(word: str, known: list[str]) -> str | None:
+    import difflib
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else None
 
 
 def show_rest(session: Session, document: Mapping[str, Any], zone: str, *, speaker: str | None) -> None:

@@ -85,9 +85,9 @@ def _next(stage: Session, item_id: str) -> RenderableType:
 
     at = f"deputy --home {stage.settings.home}"
     lines = [
-        ("why the invitation needed your leave, and what it was decided on", f"{at} run show {item_id}"),
+        ("what each step was decided on", f"{at} run show {item_id}"),
         ("the same trip as a trace", f"{at} run trace {item_id}"),
-        ("decide yourself", 'deputy demo --ask "Move my next meeting with Naoko to Thursday at 15:00"'),
+        ("decide yourself", 'deputy demo --ask "Forward the newest invoice to its approver"'),
         ("your own office to play with", 'deputy init && deputy ask "What is on my calendar today?"'),
     ]
     text = Text("\nNext\n", style="bold")

@@ -15,9 +15,12 @@ from orchestrator.surfaces.cli.session import Session
 STATES = ("pending", "approved", "denied", "expired", "void", "all")
 
 
-@click.group()
-def command() -> None:
-    """Cards that wait for a decision."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Cards that wait for a decision; alone: the list."""
+    if context.invoked_subcommand is None:
+        context.invoke(ls, state="pending", speaker=None)
 
 
 @command.command()
@@ -28,6 +31,7 @@ def command() -> None:
 def ls(session: Session, state: str, speaker: str | None) -> None:
     """The cards, oldest first."""
     who = session.who(speaker)
+    session.keep_going()
     cards = session.desk.approvals(who, state=None if state == "all" else state)
     if session.output.as_json:
         return session.output.document(cards)

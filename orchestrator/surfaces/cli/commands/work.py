@@ -36,6 +36,7 @@ def ls(
 ) -> None:
     """Items with position, state and why each stands where it stands."""
     who = session.who(speaker)
+    session.keep_going()  # a worker that was killed left work behind: whoever looks sets it going again
     chosen = None if everything else (states or OPEN)
     page = session.desk.items(who, states=chosen, limit=limit, cursor=cursor)
     if session.output.as_json:
