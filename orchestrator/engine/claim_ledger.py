@@ -80,6 +80,9 @@ class ClaimLedger:
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None:
         await self.writer.put(effects.failed, self.lease, effect_id, error, clock.now(), expect=expect)
 
+    async def refused(self, effect: Effect, *, expect: EffectState) -> None:
+        await self.writer.put(effects.refuse, self.lease, effect, clock.now(), expect=expect)
+
     async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None:
         await self.writer.put(effects.unknown, self.lease, effect_id, wait_id=wait_id, payload=payload, now=clock.now())
 

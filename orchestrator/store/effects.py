@@ -245,6 +245,29 @@ def failed(
     _fail(tx, row, error, now)
 
 
+def refuse(tx: Tx, lease: Lease, effect: Effect, now: datetime, *, expect: EffectState) -> None:
+    """Records that the policy of now closes an effect that an earlier one had let by: its new decision, and that it failed.
+
+    Saying it twice changes nothing; `Conflict` from any other state.
+    """
+    fence(tx, lease)
+    row = _row(tx, effect.effect_id)
+    if row.state == EffectState.FAILED.value:
+        return
+    _expected(row, expect)
+    tx.c.execute(
+        _change(tx, effect.effect_id, expect).values(
+            decision=effect.decision,
+            rules=list(effect.rules),
+            reason=effect.reason,
+            bundle_digest=effect.bundle_digest,
+            facts=dict(effect.facts),
+        )
+    )
+    _decision(tx, effect, now)
+    _fail(tx, row, effect.error or {}, now)
+
+
 def unknown(tx: Tx, lease: Lease, effect_id: str, *, wait_id: str, payload: Mapping[str, Any], now: datetime) -> None:
     """Records that nobody knows whether it happened, and the question to a person, in one transaction. Each doubt has a fresh `wait_id`."""
     fence(tx, lease)

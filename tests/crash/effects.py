@@ -43,7 +43,7 @@ WORKS: Mapping[str, Sequence[str]] = {
     CALL: ("calendar.create_event", "mail.reply"),  # both keyed
     POST: ("chat.post_message",),  # a second one would be posted twice
 }
-QUICK = Pace(cap=8, poll_s=0.03, poll_remote_s=0.1, beat_s=0.3, stall_s=1.0, reap_s=0.15, backoff_s=0.05, linger_s=0.0)
+QUICK = Pace(cap=8, poll_s=0.03, poll_remote_s=0.1, beat_s=0.3, stall_s=1.0, reap_s=0.15, backoff_s=0.05, linger_s=2.0)
 _LIBRARY = Library.load([workflows.SHIPPED])  # here, so that the fork server loads it once
 _GUARDS = {profile: Guard.load(profile=profile) for profile in ("careful", "delegated")}
 
