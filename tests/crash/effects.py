@@ -407,6 +407,22 @@ def approve_at(stage: Stage, point: str) -> str:
     return " ".join(approved)
 
 
+def edit_and_kill(stage: Stage, point: str) -> bool:
+    """Somebody changes the title on a card; the worker that replaces the card is killed at `point`. Whether it was."""
+    scene = stage.fresh()
+    scene.submit(CALL)
+    assert scene.run() == 0, scene.said()
+    (card,) = [card for card in scene.desk.approvals(scene.me) if card["tool"] == "calendar.create_event"]
+    scene.desk.decide(scene.me, card["approval_id"], "edit", digest=card["digest"], args={"title": "As edited"})
+    killed = _kill_once(scene, point)
+    scene.finish()
+    wrong = scene.wrong()
+    assert not wrong, (point, wrong, scene.said())
+    titles = [event["title"] for event in scene.office.diff()["events"]]
+    assert titles == ["As edited"], (point, titles)
+    return killed
+
+
 def nudge_at(stage: Stage, point: str, *, approved: bool) -> str:
     """Somebody says "45 minutes" at `point`: before the cards are settled, or after both were approved. What came of it."""
     scene = stage.scene

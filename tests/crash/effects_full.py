@@ -45,33 +45,34 @@ def main() -> None:
 
 def _pass(server: ForkServer, folder: Path, cluster: postgres.Cluster | None, name: str) -> None:
     for profile in ("careful", "delegated"):
-        stage = Stage(server, folder / profile, cluster.create if cluster else lambda: "", profile=profile)
+        stage = Stage(server, folder / profile, cluster.create if cluster else str, profile=profile)
         for request in (CALL, POST):
             what = f"{name}, {profile}, {'call' if request == CALL else 'post'}"
             _say(
                 f"{what}, kill at every passage",
-                lambda s=stage, r=request: effects.kill_everywhere(s, r, all_passages=True),
+                partial(effects.kill_everywhere, stage, request, all_passages=True),
             )
             if cluster is not None and profile == "careful":
                 for point in STEPS[:3]:
                     _say(
                         f"{what}, stopped at {point}, taken over",
-                        lambda s=stage, r=request, p=point: effects.stop_inside_a_send(s, r, p),
+                        partial(effects.stop_inside_a_send, stage, request, point),
                     )
         if profile == "careful":
             passed = effects.boundaries(stage.fresh(), CALL)
             instants = [
                 p for p in effects.points_of(passed, all_passages=True) if "beat" not in p and "remove" not in p
             ]
-            _say(f"{name}, approved at every instant", lambda s=stage, i=instants: _each(s, i, effects.approve_at))
+            _say(f"{name}, approved at every instant", partial(_each, stage, instants, effects.approve_at))
             for approved in (False, True):
-                _say(
-                    f"{name}, remark at every instant, {'after' if approved else 'before'} the approvals",
-                    lambda s=stage, i=instants, a=approved: _each(s, i, partial(effects.nudge_at, approved=a)),
-                )
+                when = "after" if approved else "before"
+                nudge = partial(effects.nudge_at, approved=approved)
+                _say(f"{name}, remark at every instant, {when} the approvals", partial(_each, stage, instants, nudge))
+            for point in ("committed:claim:1", "commit:failed:1", "committed:failed:1", "gate:asked:1"):
+                _say(f"{name}, edited, killed at {point}", partial(effects.edit_and_kill, stage, point))
             if cluster is None:
                 for point in STEPS:
-                    _say(f"{name}, stopped at {point}, spoken to", lambda s=stage, p=point: effects.stop_and_say(s, p))
+                    _say(f"{name}, stopped at {point}, spoken to", partial(effects.stop_and_say, stage, point))
         stage.close()
 
 

@@ -99,6 +99,12 @@ def test_an_approval_between_card_and_settle_is_never_lost_on_postgresql(on_post
         effects.approve_at(on_postgres, point)
 
 
+@pytest.mark.parametrize("point", ["committed:claim:1", "commit:failed:1", "committed:failed:1", "gate:asked:1"])
+def test_an_edit_survives_a_kill_between_the_old_card_and_the_new(on_sqlite: Stage, point: str) -> None:
+    """Whatever instant the kill struck, the new card is for the changed call, and that is what is sent."""
+    assert effects.edit_and_kill(on_sqlite, point)
+
+
 @pytest.mark.parametrize("point", [*BEFORE_REST[:5], "empty-claim:1"])
 def test_a_remark_between_card_and_settle_changes_the_plan(on_sqlite: Stage, point: str) -> None:
     """Said at each instant before rest: what is invited to in the end has the length that was said."""

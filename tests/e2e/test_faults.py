@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,8 @@ from connectors.office.faults import Fault
 from orchestrator.surfaces.cli.exitcode import Exit
 from tests.e2e.place import CALL, Place, quiet, tools
 
-SUMMARY = "post the notes of the team meeting to #general"
 
-
-def post(place: Place) -> dict[str, object]:
+def post(place: Place) -> dict[str, Any]:
     """A request whose only effect is a chat message, which no provider refuses a second time; with its card open."""
     place.office.add_mail(
         author="dana.ruiz@brightwater.example",
