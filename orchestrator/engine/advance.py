@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any
 
 from connectors.spec import Json
 from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
-from orchestrator.domain.person import Person
+from orchestrator.engine.around import Around, look_around
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.remarks import fixed_slots, still_possible
 from orchestrator.engine.run_host import SLOT_QUESTION, RunHost, RunJournal
@@ -27,10 +27,9 @@ from orchestrator.gate.authorize import Authority, open_case, words_of
 from orchestrator.gate.credentials import choose
 from orchestrator.gate.perform import Gate, OpenWait
 from orchestrator.gate.toolbox import Toolbox
-from orchestrator.store import connections, people, quotas, runs, steplog
 from orchestrator.store import lease as leases
+from orchestrator.store import people, runs, steplog
 from orchestrator.store import spans as spans_table
-from orchestrator.store.connections import Connection
 from orchestrator.store.database import Tx
 from orchestrator.store.lease import Claimed
 from orchestrator.store.steplog import Row, StepRow
@@ -65,38 +64,6 @@ class House:
     @property
     def admins(self) -> frozenset[str]:
         return frozenset(person for person, roles in self.roles.items() if "admin" in roles)
-
-
-class Speaking(TypedDict):
-    people: list[Person]
-    now: datetime
-    zone: str
-    me: Person
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What the house knows at this claim: always the current people, connections and use of quotas."""
-
-    people: Mapping[str, Person]
-    connections: Sequence[Connection]
-    used: Mapping[str, int]
-
-    def me(self, item: Item) -> Person:
-        return self.people.get(item.requester) or Person(address=item.requester, name=item.requester, inside=True)
-
-    def speaking(self, item: Item, now: datetime) -> Speaking:
-        """Whose words are read, when, and among whom."""
-        me = self.me(item)
-        return {"people": list(self.people.values()), "now": now, "zone": me.zone, "me": me}
-
-
-def look_around(tx: Tx, item: Item) -> Around:
-    return Around(
-        people={person.address: person for person in people.all(tx)},
-        connections=connections.list_for(tx, item.requester),
-        used=quotas.used(tx, item.root_id),
-    )
 
 
 class Advancer:

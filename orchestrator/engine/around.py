@@ -1,0 +1,46 @@
+"""What the house knows around an item at its claim. Never pinned on a run: people, connections and quotas are the present ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from orchestrator.domain.item import Item
+from orchestrator.domain.person import Person
+from orchestrator.store import connections, people, quotas
+from orchestrator.store.connections import Connection
+from orchestrator.store.database import Tx
+
+
+class Speaking(TypedDict):
+    people: list[Person]
+    now: datetime
+    zone: str
+    me: Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the house knows at this claim: always the current people, connections and use of quotas."""
+
+    people: Mapping[str, Person]
+    connections: Sequence[Connection]
+    used: Mapping[str, int]
+
+    def me(self, item: Item) -> Person:
+        return self.people.get(item.requester) or Person(address=item.requester, name=item.requester, inside=True)
+
+    def speaking(self, item: Item, now: datetime) -> Speaking:
+        """Whose words are read, when, and among whom."""
+        me = self.me(item)
+        return {"people": list(self.people.values()), "now": now, "zone": me.zone, "me": me}
+
+
+def look_around(tx: Tx, item: Item) -> Around:
+    return Around(
+        people={person.address: person for person in people.all(tx)},
+        connections=connections.list_for(tx, item.requester),
+        used=quotas.used(tx, item.root_id),
+    )
