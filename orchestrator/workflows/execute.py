@@ -99,7 +99,9 @@ async def _fill(
     for name, slot in workflow.slots.items():
         known = given.get(name)
         is_last_resort = name == next(iter(workflow.one_of), None) and not any(one in given for one in workflow.one_of)
-        if name in filled or not (slot.is_needed or is_last_resort or (known is not None and known.choices)):
+        if name in filled or not (
+            slot.is_needed or is_last_resort or (known is not None and (known.choices or known.ask))
+        ):
             continue
         recorded = journal.get(f"slot.{name}")
         if isinstance(recorded, dict):

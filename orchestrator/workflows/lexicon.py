@@ -22,6 +22,25 @@ _ALL = r"(?:we|they|everyone|everybody|all of us|all of them|us all|us both|both
 
 # Pattern over lower-case text without accents, mentions masked -> what it means ("!": an action). "": nothing of its own.
 IDIOMS: tuple[tuple[str, str], ...] = (
+    # asking nicely, and what only sounds like asking
+    (r"(?:many )?(?:thanks|thank you|thx)(?: (?:a lot|so much|very much|again))? for(?= [a-z]+ing)", "!thank"),
+    (r"(?:talk|speak|chat|think|discuss|talking|thinking)(?: about)?(?= [a-z]+ing (?:the|my|our|a) )", "!talk-of"),
+    (
+        r"(?:it'd|it would|that'd|that would) be (?:great|nice|good|lovely|helpful|awesome|wonderful|fantastic|amazing|super)(?: if you (?:could|can|would))?",
+        "",
+    ),
+    (
+        r"(?:is there )?any (?:chance|way|possibility)(?: that)? you (?:could|can|might|would)|do you think(?: that)? you (?:could|can|might)|(?:might|may|would|could|will) you be (?:able|willing|happy|so kind as) to",
+        "",
+    ),
+    (
+        r"(?:i'd|i would)(?: be)? (?:(?:very|so|really|most|greatly|much) )*(?:grateful|thankful|obliged|happy|glad|appreciate it) if you (?:could|can|would)",
+        "",
+    ),
+    (
+        r"if (?:you (?:wouldn't|would not|don't|do not) mind|it(?:'s| is) not too much (?:trouble|to ask)|that(?:'s| is) (?:ok|okay|alright))",
+        "",
+    ),
     # phrases that would otherwise be read in pieces
     (r"(?:i (?:need|want|would like|'d like) to know|let me know|tell me)(?= (?:when|what|which|who|how))", "!show"),
     (r"(?:write|send|give) (?:\0+ |her |him )?an? (?:reply|answer|response)(?: to)?", "!reply"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from orchestrator.workflows.lexicon import words
 from orchestrator.workflows.mentions import Kind, Names, find
 from orchestrator.workflows.rank import Evidence, Index, confidence, features
 from orchestrator.workflows.reading import Reading, Sort, Token, read
+from orchestrator.workflows.repair import Slip, corrected, near_a_mark, without_context, without_manners
 from orchestrator.workflows.slots import Filling, Speaker, fill
 from orchestrator.workflows.values import SlotValue
 
@@ -87,7 +88,7 @@ class Match:
     @property
     def is_ready(self) -> bool:
         """Whether it can run at once: False while a slot is missing or ambiguous, that is, a question comes first."""
-        return not self.missing and not any(slot.choices for slot in self.slots)
+        return not self.missing and not any(slot.choices or (slot.ask and slot.value is None) for slot in self.slots)
 
     def as_json(self) -> dict[str, Any]:
         """The item document's `match`."""
@@ -212,10 +213,15 @@ class Library:
     def get(self, name: str) -> Workflow | None:
         return next((known.workflow for known in self.profiles if known.workflow.name == name), None)
 
-    def judge(self, text: str, speaker: Speaker, channels: Sequence[str] = ()) -> list[Judged]:
-        """Every workflow against the request, likeliest first."""
-        mentions = find(text, names=Names.of(speaker.people), now=speaker.now, zone=speaker.zone, channels=channels)
-        reading = read(text, mentions)
+    def judge(
+        self, text: str, speaker: Speaker, channels: Sequence[str] = (), *, strangers: bool = False
+    ) -> list[Judged]:
+        """Every workflow against the request, likeliest first. `strangers`: names that the directory lacks are people too."""
+        names = Names.of(speaker.people)
+        mentions = find(text, names=names, now=speaker.now, zone=speaker.zone, channels=channels, strangers=strangers)
+        return self._judged(without_context(read(text, mentions)), speaker)
+
+    def _judged(self, reading: Reading, speaker: Speaker) -> list[Judged]:
         vector = self.index.vector(features(reading))
         judged = [
             _judge(known, reading, speaker, self.index.similarity(vector, known.workflow.name))
@@ -228,7 +234,25 @@ class Library:
     ) -> Match | NoMatch:
         """The workflow to run, or why none. Pure; `channels`: names the requester may see, so that they need no "#"."""
         speaker = Speaker(people=people, now=now, zone=zone, me=me)
-        judged = self.judge(text, speaker, channels)
+        text = without_manners(text, me)
+        first = self._decide(self.judge(text, speaker, channels))
+        if isinstance(first, Match):
+            return first
+        better, slips = text, list[Slip]()
+        for _ in range(2):  # "Welcom Pryia": who is meant is clear once the verb is
+            mentions = find(better, names=Names.of(people), now=now, zone=zone, channels=channels)
+            better, more = corrected(read(better, mentions), people)
+            slips += more
+            if not more:
+                break
+        if slips:
+            again = self._decide(self.judge(better, speaker, channels))
+            if isinstance(again, Match):
+                return _with_slips(again, slips)
+        asked = self._decide(self.judge(better, speaker, channels, strangers=True))
+        return _with_slips(asked, slips) if isinstance(asked, Match) and not asked.is_ready else first
+
+    def _decide(self, judged: Sequence[Judged]) -> Match | NoMatch:
         if not judged:
             return NoMatch(best=None, score=0.0, threshold=THRESHOLD, margin=0.0, runner_up=None)
         best = judged[0]
@@ -268,6 +292,17 @@ class Library:
             missing=tuple(best.filling.missing),
             why=(f"Worded like its examples ({best.evidence.similarity:.2f}); every word explained.",),
         )
+
+
+def _with_slips(found: Match, slips: Sequence[Slip]) -> Match:
+    """The match, with what was read as what in its reasons and in the words of the slots."""
+    slots = found.slots
+    for slip in slips:
+        slots = tuple(
+            replace(slot, text=slot.text.replace(slip.meant, f"{slip.typed} (read as {slip.meant})")) for slot in slots
+        )
+    why = (*found.why, *(f"{slip.typed!r} was read as {slip.meant!r}." for slip in slips))
+    return replace(found, slots=slots, why=why)
 
 
 # --- what the examples say --------------------------------------------------------------------------------------------------
@@ -407,6 +442,8 @@ def _judge(known: Profile, reading: Reading, speaker: Speaker, similarity: float
     reasons += filling.problems
     if known.books and (meeting := names_a_meeting(reading)):
         reasons.append(f"{meeting!r} is a meeting that is already there.")
+    if (mark := near_a_mark(reading)) is not None:
+        reasons.append(f"{mark.text!r} may be a slip that turns the request around.")
     if left:
         reasons.append(_left_over(left))
     if core < 1.0:

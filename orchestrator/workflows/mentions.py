@@ -86,6 +86,18 @@ _WORD = re.compile(r"[^\W\d_](?:[\w]|[-.'’](?=\w))*", re.UNICODE)
 _NUMBER = re.compile(r"(?<![\w.,:/#-])(\d{1,4})(?![\w:/]|[.,-]\d)")
 
 
+_AFTER_TEAM = (
+    "and|next|this|on|about|to|in|tomorrow|today|is|are|free|all|at|from|me|between|regarding|available|both|meet"
+)
+_STRANGER = re.compile(
+    r"(?:(?<=with )|(?<=from )|(?<=by )|(?<=to )|(?<=and )|(?<=[Ww]elcome )|(?<=[Oo]nboard )|(?<=[Cc]hase )|(?<=[Ii]nvite )"
+    r"|(?<=colleague ))(?P<name>[A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})?)(?=[\s,.?!:;]|$|'s)(?! (?:meeting|call|review|sync|team|channel))"
+)
+_STRANGE_COVER = re.compile(
+    r"(?<=, )(?P<name>[A-Z][a-z]{2,})(?= (?:covers|is covering|will cover|stands in|takes over))"
+)
+
+
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Lower case without accents, of the same length, so that places stay true."""
@@ -126,9 +138,12 @@ class Names:
         )
 
 
-def find(text: str, *, names: Names, now: datetime, zone: str, channels: Sequence[str] = ()) -> list[Mention]:
-    """All mentions in order of place, none overlapping."""
-    return _Finder(text, names, now.astimezone(ZoneInfo(zone)), channels).found()
+def find(
+    text: str, *, names: Names, now: datetime, zone: str, channels: Sequence[str] = (), strangers: bool = False
+) -> list[Mention]:
+    """All mentions in order of place, none overlapping. `strangers`: also capitalised names that nobody has, without addresses."""
+    finder = _Finder(text, names, now.astimezone(ZoneInfo(zone)), channels)
+    return finder.found(strangers=strangers)
 
 
 class _Finder:
@@ -138,13 +153,15 @@ class _Finder:
         self.left = plain(text)
         self.out: list[Mention] = []
 
-    def found(self) -> list[Mention]:
+    def found(self, *, strangers: bool) -> list[Mention]:
         self.quoted()
         self.channel()
         self.moments()
         self.addresses()
         self.teams()
         self.people()
+        if strangers:
+            self.strangers()
         self.numbers()
         return sorted(self.out, key=lambda mention: mention.start)
 
@@ -197,6 +214,10 @@ class _Finder:
             for match in re.finditer(rf"(?<!\w)(?:{pattern})", self.left):
                 if "\0" not in match.group():
                     self.take(Kind.TEAM, match.start(), match.end(), addresses=members, words=team)
+            # "a time for marketing and me": the bare name, where people stand and nothing follows that it could colour
+            bare = rf"(?<!\w)(?:(?<=with )|(?<=for )|(?<=and )|(?<=when is )|(?<=when are )|(?<=when can )|(?<=all of )){name}"
+            for match in re.finditer(rf"{bare}(?= ?(?:[.,?!]|$|\0)| (?:{_AFTER_TEAM})(?!\w))", self.left):
+                self.take(Kind.TEAM, match.start(), match.end(), addresses=members, words=team)
 
     def people(self) -> None:
         """Longest names first; "Dana Smith" where the directory only has another Dana is nobody."""
@@ -241,6 +262,13 @@ class _Finder:
         adjoining = self.text[words[index][1] : start] == " "
         known = plain(follower).removesuffix("'s") in self.names.people or plain(follower) in PREPOSITIONS | {"and"}
         return adjoining and follower[:1].isupper() and not follower.isupper() and not known
+
+    def strangers(self) -> None:
+        """Capitalised words in a person's place that no name of the directory explains: "with Zoltan", "from Mia Kern"."""
+        for match in (*_STRANGER.finditer(self.text), *_STRANGE_COVER.finditer(self.text)):
+            start, end = match.span("name")
+            if "\0" not in self.left[start:end]:
+                self.take(Kind.PERSON, start, end, possessive=self.text[end : end + 2] == "'s")
 
     def numbers(self) -> None:
         for match in _NUMBER.finditer(self.left):

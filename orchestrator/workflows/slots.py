@@ -134,11 +134,25 @@ class _Filler(Captures):
         if len(people) == 1:
             self.put(name, people[0].name, place, source="directory", refs=(people[0].address,), text=token.text)
             return
+        if not mention.addresses:
+            self.stranger(name, slot, mention, place)
+            return
         if not people:
             self.out.problems.append(f"{token.text!r} is nobody of the directory")
             return
         self.out.used.add(place)
         self.out.values[name] = ambiguous(name, slot.type, token.text, people)
+
+    def stranger(self, name: str, slot: Slot, mention: Mention, *places: int) -> None:
+        """A name that nobody has leaves the slot to a question."""
+        again = " Name everybody." if slot.type is SlotType.PEOPLE else ""
+        ask = f"Nobody called “{mention.text}” is in the directory. {slot.ask or 'Which person do you mean?'}{again}"
+        self.out.used.update(places)
+        if slot.is_needed:
+            self.out.missing.append(name)
+        self.out.values[name] = SlotValue(
+            name=name, type=slot.type, value=None, source="directory", text=mention.text, ask=ask
+        )
 
     def has_cue(self, place: int, mention: Mention, cues: Sequence[str]) -> bool:
         """Whether the person stands where the slot wants it: after a preposition, or next to a meaning ("before cover")."""
@@ -158,12 +172,16 @@ class _Filler(Captures):
         addresses: list[str] = []
         places: list[int] = []
         unclear: list[Mention] = []
+        unknown: list[Mention] = []
         for place, token, mention in self.tokens(Kind.PERSON, Kind.TEAM):
             if mention.possessive:
                 continue  # "Dana's meeting with Omar" is not a meeting of ours
             if slot.cues and mention.kind is Kind.PERSON and _cue(mention) not in slot.cues:
                 continue
             places.append(place)
+            if not mention.addresses:
+                unknown.append(mention)
+                continue
             if mention.kind is Kind.PERSON and len(mention.addresses) > 1:
                 unclear.append(mention)
                 continue
@@ -171,7 +189,9 @@ class _Filler(Captures):
                 self.out.problems.append(f"{token.text!r} is nobody of the directory")
             me = self.speaker.me.address
             addresses += [address for address in mention.addresses if address not in addresses and address != me]
-        if len(unclear) > 1:
+        if unknown:
+            self.stranger(name, slot, unknown[0], *places)
+        elif len(unclear) > 1:
             self.out.problems.append(
                 f"{' and '.join(mention.text for mention in unclear)} fit several people: use full names"
             )
@@ -202,7 +222,7 @@ class _Filler(Captures):
         taken = {address for value in self.out.values.values() for address in value.refs}
         taken |= {address for value in self.out.values.values() for choice in value.choices for address in choice.refs}
         for place, _, mention in self.tokens(Kind.PERSON):
-            if set(mention.addresses) <= taken:
+            if mention.addresses and set(mention.addresses) <= taken:
                 self.out.used.add(place)
 
     # --- times --------------------------------------------------------------------------------------------------------
@@ -385,6 +405,8 @@ class _Filler(Captures):
         candidates: tuple[str, ...] = ()
         if people:
             mention = people[0][2]
+            if not mention.addresses:
+                return
             if len({entry[2].addresses for entry in people}) > 1 or _cue(mention) not in (
                 "with",
                 "and",
