@@ -33,6 +33,7 @@ from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Tx
 from orchestrator.store.lease import Claimed
 from orchestrator.store.steplog import Row, StepRow
+from orchestrator.store.waits import Wait
 from orchestrator.store.writer import Writer
 from orchestrator.workflows import execute
 from orchestrator.workflows.definition import Workflow
@@ -296,7 +297,18 @@ class _Advance:
                 is_label = bool(wait.payload.get("choices")) and not wait.wait_id.startswith(SLOT_QUESTION)
                 await self._hear("answer", wait.wait_id, "" if is_label else str(wait.answer), by)
             elif isinstance(wait.answer, dict) and wait.answer.get("verdict") == "edit":
-                await self._hear("edit", wait.wait_id, words_of(wait.answer.get("typed", wait.answer["args"])), by)
+                await self._hear("edit", wait.wait_id, words_of(self._typed(wait)), by)
+
+    def _typed(self, wait: Wait) -> dict[str, Any]:
+        """What an edit changed: arguments that differ from the card's, of a list the entries that are new."""
+        card = next((e.args for e in self.claimed.effects if e.effect_id == wait.payload.get("effect_id")), {})
+        return {
+            name: [entry for entry in value if entry not in (card.get(name) or [])]
+            if isinstance(value, list)
+            else value
+            for name, value in wait.answer["args"].items()
+            if value != card.get(name)
+        }
 
     async def _hear(self, kind: str, key: str, text: str, by: str) -> None:
         await self.ledger.note(kind, key, {"text": text, "by": by, "human": True})
