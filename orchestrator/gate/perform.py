@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.errors import ConnectorError, ReconsentNeeded, Unreachable
-from connectors.spec import Absent, Account, Done, Json, Precondition
+from connectors.spec import Absent, Account, Done, Json, Precondition, Reconciled
 from orchestrator import clock, ids
 from orchestrator.domain import boundary
 from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Ready, Refused, ToolCall, Waiting
@@ -333,9 +333,14 @@ class Gate:
             return decision, Refused(code="denied", reason=reason, rules=decision.rules, near_miss=near_miss)
         try:
             broken = await self._broken(conditions, tool, account(connection))
+            if broken is not None and again:
+                # Perhaps by the attempt itself, which arrived later than its provider had promised.
+                found = await self._found(effect, tool, connection)
+                if isinstance(found, Done):
+                    return decision, await self._done(effect, call, found.result, expect=before)
         except ReconsentNeeded as error:
             return decision, await self._reconsent(call, tool.spec.family, error.message)
-        except ConnectorError as error:
+        except (ConnectorError, TimeoutError) as error:
             return decision, await self._look_again(effect, error)
         if broken is not None:
             await self._fail(effect, {"code": "broken", "message": broken, "fix": ""}, expect=before)
@@ -433,10 +438,7 @@ class Gate:
         call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
         attempted_at = effect.attempted_at or self.now()
         try:
-            async with asyncio.timeout(tool.spec.wire_timeout_s):
-                found = await tool.connector.reconcile(
-                    effect.tool, effect.args, account=account(connection), key=effect.key, attempted_at=attempted_at
-                )
+            found = await self._found(effect, tool, connection)
         except (ConnectorError, TimeoutError) as error:
             return await self._look_again(effect, error)
         boundary.reached("gate:reconciled")
@@ -451,6 +453,13 @@ class Gate:
             return outcome
         why = "the provider has no trace of it, but might still deliver it" if isinstance(found, Absent) else found.why
         return await self._doubt(effect, why)
+
+    async def _found(self, effect: Effect, tool: Tool, connection: Connection) -> Reconciled:
+        attempted_at = effect.attempted_at or self.now()
+        async with asyncio.timeout(tool.spec.wire_timeout_s):
+            return await tool.connector.reconcile(
+                effect.tool, effect.args, account=account(connection), key=effect.key, attempted_at=attempted_at
+            )
 
     async def _doubt(self, effect: Effect, why: str) -> CallOutcome:
         number = 1 + sum(1 for wait in self.waits if wait.startswith(f"{effect.effect_id}!"))
