@@ -17,15 +17,16 @@ from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.engine.around import Around, look_around
+from orchestrator.engine.at_gate import open_gate
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.remarks import fixed_slots, still_possible
 from orchestrator.engine.run_host import SLOT_QUESTION, RunHost, RunJournal
 from orchestrator.engine.runner import Advanced
 from orchestrator.engine.spans import Spans
 from orchestrator.gate import directory
-from orchestrator.gate.authorize import Authority, open_case, words_of
+from orchestrator.gate.authorize import open_case, words_of
 from orchestrator.gate.credentials import choose
-from orchestrator.gate.perform import Gate, OpenWait
+from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store import lease as leases
 from orchestrator.store import people, runs, steplog
@@ -42,9 +43,8 @@ from orchestrator.workflows.route import NotRouted, Routed, route
 from orchestrator.workflows.slots import refine
 from orchestrator.workflows.values import SlotValue
 from policies.grants import Grant
-from policies.guard import Call, Guard, Result
+from policies.guard import Guard
 
-SAID = frozenset({"answer", "chosen", "edit", "nudge"})  # kinds of log rows that the guard hears
 NO_MODEL_FIX = "say it like one of the saved workflows (deputy workflow ls), or save one of your own; models come with a later version"
 
 
@@ -217,54 +217,16 @@ class _Advance:
             inside_domains=self.house.inside_domains,
             grant=published_grant(self.workflow),
         )
-        authority = Authority(
-            case=case,
-            requester=item.requester,
-            bundle_digest=self.house.guard.bundle_digest,
-            used=self.around.used,
-            flags={},
-            roles=self.house.roles,
-            deciding=self.house.admins if item.options.get("approve_all") else frozenset(),
-        )
-        reads: dict[str, Any] = {}
-        for row in self.log:  # REPLAY: said and observed in the order in which it happened
-            if row.kind in ("read", "effect") and isinstance(row.body, dict) and "tool" in row.body:
-                case.observe(
-                    Result(
-                        call=Call(tool=row.body["tool"], args=row.body["args"]), value=row.body["result"], error=None
-                    )
-                )
-                if row.kind == "read":
-                    reads[row.key] = row.body["result"]
-            elif row.kind in SAID:
-                authority.say(row.body["text"], row.body["by"], human=row.body["human"])
-        return Gate(
-            run_id=self.run.run_id,
-            item_id=item.item_id,
-            request=item.request,
-            requester=item.requester,
-            zone=self.me.zone,
-            toolbox=self.house.toolbox,
-            authority=authority,
+        return open_gate(
+            self.house,
+            case,
+            item=item,
+            claimed=self.claimed,
+            around=self.around,
+            run=self.run,
+            log=self.log,
             ledger=self.ledger,
-            people=self.around.people,
-            connections=self.around.connections,
-            reads=reads,
-            effects={effect.call_id: effect for effect in self.claimed.effects if effect.run_id == self.run.run_id},
-            approvals={approval.effect_id: approval for approval in self.claimed.approvals},
-            waits={
-                wait.wait_id: OpenWait(
-                    wait_id=wait.wait_id,
-                    kind=wait.kind,
-                    answer=wait.answer if wait.answered_at is not None else None,
-                    answered_by=wait.answered_by,
-                    payload=wait.payload,
-                )
-                for wait in self.claimed.waits
-                if not (wait.closed and wait.answered_at is None)
-            },
-            pins=self.run.pins.get("tools", {}),
-            approval_expiry=self.house.approval_expiry,
+            approves_all=bool(item.options.get("approve_all")),
             on_decision=self.spans.on_decision,
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from connectors.spec import Json
 from orchestrator import clock
@@ -19,6 +19,9 @@ from orchestrator.store.fence import Lease, fence
 from orchestrator.store.steplog import Row
 from orchestrator.store.writer import Writer
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 @dataclass(slots=True, kw_only=True)
 class ClaimLedger:
@@ -27,6 +30,9 @@ class ClaimLedger:
     writer: Writer
     lease: Lease
     run_id: str
+
+    def _put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return self.writer.put(verb, *args, **kwargs)
 
     async def record_read(self, call: ToolCall, result: Json, error: Mapping[str, str] | None) -> None:
         await self.note(
@@ -38,16 +44,16 @@ class ClaimLedger:
 
     async def notes(self, rows: Sequence[Row]) -> None:
         """Rows that only make sense together."""
-        await self.writer.put(steplog.append, self.lease, rows, clock.now())
+        await self._put(steplog.append, self.lease, rows, clock.now())
 
     async def record_denied(self, effect: Effect) -> None:
-        await self.writer.put(effects.record_denied, self.lease, effect, clock.now())
+        await self._put(effects.record_denied, self.lease, effect, clock.now())
 
     async def hold(self, effect: Effect) -> None:
-        await self.writer.put(effects.hold, self.lease, effect, clock.now())
+        await self._put(effects.hold, self.lease, effect, clock.now())
 
     async def ask(self, effect: Effect, approval: Approval, wait_id: str) -> None:
-        await self.writer.put(effects.intend, self.lease, effect, approval, wait_id=wait_id, now=clock.now())
+        await self._put(effects.intend, self.lease, effect, approval, wait_id=wait_id, now=clock.now())
 
     async def attempt(
         self, effect_id: str, *, expect: EffectState, wire_s: float, reserve: Mapping[str, tuple[int, int]]
@@ -60,12 +66,24 @@ class ClaimLedger:
                 return Attempt(stopped="woken")  # perhaps a nudge: this is the last boundary before the wire
             if not connections.still_serves(tx, effects.get(tx, effect_id).connection_id, self.lease.item.requester):
                 return Attempt(stopped="revoked")
+            if expect is EffectState.APPROVED and (over := self._take_effect(tx)) is not None:
+                effects.failed(tx, self.lease, effect_id, over, now, expect=expect)
+                return Attempt(stopped="over_budget")
             said = effects.attempt(
                 tx, self.lease, effect_id, expect=expect, now=now, wire_timeout_s=wire_s, reserve=reserve
             )
+            if expect is EffectState.APPROVED and (said.over_quota is not None or said.stopped is not None):
+                self._give_effect_back(tx)
             return Attempt(over_quota=said.over_quota, stopped=said.stopped)
 
-        return await self.writer.put(attempt)
+        return await self._put(attempt)
+
+    def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
+        """Takes one effect from the budgets above it; else the error it fails with. A workflow's run has no budget."""
+        return None
+
+    def _give_effect_back(self, tx: Tx) -> None:
+        """What `_take_effect` took, when nothing was attempted after all."""
 
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None:
         now = clock.now()
@@ -75,16 +93,16 @@ class ClaimLedger:
             body: Any = {"effect_id": effect_id, "tool": call.tool, "args": dict(call.args), "result": result}
             steplog.append(tx, self.lease, [Row(kind="effect", key=call.call_id, body=body)], now)
 
-        await self.writer.put(record)
+        await self._put(record)
 
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None:
-        await self.writer.put(effects.failed, self.lease, effect_id, error, clock.now(), expect=expect)
+        await self._put(effects.failed, self.lease, effect_id, error, clock.now(), expect=expect)
 
     async def refused(self, effect: Effect, *, expect: EffectState) -> None:
-        await self.writer.put(effects.refuse, self.lease, effect, clock.now(), expect=expect)
+        await self._put(effects.refuse, self.lease, effect, clock.now(), expect=expect)
 
     async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None:
-        await self.writer.put(effects.unknown, self.lease, effect_id, wait_id=wait_id, payload=payload, now=clock.now())
+        await self._put(effects.unknown, self.lease, effect_id, wait_id=wait_id, payload=payload, now=clock.now())
 
     async def wait(self, wait_id: str, kind: WaitKind, payload: Mapping[str, Any], due_at: datetime | None) -> None:
         now = clock.now()
@@ -95,10 +113,10 @@ class ClaimLedger:
             waits.record(tx, self.lease.item.item_id, new, now)
             waits.announce(tx, self.lease.item, new, now)
 
-        await self.writer.put(record)
+        await self._put(record)
 
     async def used(self) -> Mapping[str, int]:
-        return await self.writer.put(quotas.used, self.lease.item.root_id)
+        return await self._put(quotas.used, self.lease.item.root_id)
 
     async def close_questions(self, prefix: str) -> None:
         """Before a re-plan: questions and timers of the generation that ends are no longer waited for."""
@@ -109,4 +127,4 @@ class ClaimLedger:
                 if wait.kind is WaitKind.TIMER or (wait.kind is WaitKind.ANSWER and wait.wait_id.startswith(prefix)):
                     waits.close(tx, wait.item_id, wait.wait_id)
 
-        await self.writer.put(record)
+        await self._put(record)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.errors import ConnectorError, ReconsentNeeded, Unreachable
-from connectors.spec import Absent, Account, Done, Json, Precondition, Reconciled
+from connectors.spec import Absent, Account, Done, Json, Precondition, Reconciled, ToolSpec
 from orchestrator import clock, ids
 from orchestrator.domain import boundary
 from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Ready, Refused, ToolCall, Waiting
@@ -59,6 +59,14 @@ class Attempt:
     stopped: str | None = None
 
 
+class Inside(Protocol):
+    """Tools of the house itself. What they change are our own rows, in one commit with their result: nothing is in doubt after a crash."""
+
+    @property
+    def specs(self) -> Mapping[str, ToolSpec]: ...
+    async def perform(self, call: ToolCall) -> CallOutcome: ...
+
+
 class Ledger(Protocol):
     """The fenced writes of one claim. Implemented over the store's verbs by the engine; each method is one commit."""
 
@@ -93,6 +101,7 @@ class Gate:
     effects: MutableMapping[str, Effect]  # call id → ledger entry
     approvals: MutableMapping[str, Approval]  # effect id → its latest approval
     waits: MutableMapping[str, OpenWait]
+    inside: Inside | None = None
     pins: Mapping[str, str] = field(default_factory=dict)  # tool → schema digest pinned at the run's start
     now: Callable[[], datetime] = clock.now
     approval_expiry: timedelta = timedelta(days=7)
@@ -128,6 +137,8 @@ class Gate:
         if known is not None:
             return await self._resume(known, hold=hold)
 
+        if self.inside is not None and (own := self.inside.specs.get(call.tool)) is not None:
+            return await self._perform_inside(call, own, self.inside)
         tool = self.toolbox.any_of(call.tool)
         if tool is None:
             return None, await self._refuse(call, "", f"there is no tool {call.tool!r}", ("unknown-tool",))
@@ -156,6 +167,25 @@ class Gate:
         if tool.spec.is_read and decision.effect == "allow":
             return decision, await self._read(call, tool, connection)
         return decision, await self._first(call, tool, connection, decision, hold=hold)
+
+    # ---- the house's own tools ---------------------------------------------------------------------------------------
+    async def _perform_inside(
+        self, call: ToolCall, spec: ToolSpec, inside: Inside
+    ) -> tuple[Decision | None, CallOutcome]:
+        """Decided like any call. Nobody is asked about one: what is not allowed outright is refused."""
+        if problems := self.toolbox.problems(spec, call.args):
+            return None, Failed(code="schema-mismatch", message=f"{call.tool}: {'; '.join(problems)}")
+        decision = self.authority.decide(call, approval=None)
+        if decision.effect != "allow":
+            return decision, await self._refuse(call, "", decision.reason, decision.rules, decision)
+        return decision, await inside.perform(call)
+
+    async def withdraw(self, call_id: str) -> None:
+        """The call is no longer wanted: its card becomes void, and an approval that came meanwhile opens nothing."""
+        effect = self.latest(call_id)
+        if effect is not None and effect.state in (EffectState.INTENDED, EffectState.APPROVED):
+            error = {"code": "withdrawn", "message": "a remark came in, and it was not wanted any more", "fix": ""}
+            await self._fail(effect, error, expect=effect.state)
 
     # ---- reads ---------------------------------------------------------------------------------------------------
     async def _read(self, call: ToolCall, tool: Tool, connection: Connection) -> CallOutcome:
