@@ -37,6 +37,10 @@ OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 ERROR_TYPE: Final = "error.type"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 EXECUTE_TOOL: Final = "execute_tool"
+CHAT: Final = "chat"
+AGENT_NAME: Final = "gen_ai.agent.name"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 
 # ---- our own ----------------------------------------------------------------------------------------------------------------
 REQUEST: Final = "deputy.request"
@@ -54,6 +58,10 @@ WAIT_OUTCOME: Final = "deputy.wait.outcome"
 WAIT_BY: Final = "deputy.wait.by"
 WAIT_SECONDS: Final = "deputy.wait.seconds"
 MODEL_CALLS: Final = "deputy.model.calls"
+ENDPOINT: Final = "deputy.model.endpoint"
+SENT_BYTES: Final = "deputy.model.sent_bytes"
+RETRIES: Final = "deputy.model.retries"
+COST_MICROUSD: Final = "deputy.model.cost_microusd"
 
 CONTENTS: Final = frozenset({REQUEST, TOOL_ARGUMENTS, TOOL_RESULT})  # keys whose values people or providers wrote
 LONGEST_CONTENT = 8192  # characters of one value
@@ -195,6 +203,48 @@ def tool_span(
         ended_at=max(started_at, ended_at),
         status="error" if error else "ok" if outcome == "completed" else "unset",
         attributes=attributes,
+    )
+
+
+def chat_span(
+    *,
+    root_item: str,
+    run_id: str,
+    key: str,
+    attempt: int,
+    agent: str,
+    model: str,
+    endpoint: str,
+    input_tokens: int,
+    output_tokens: int,
+    cost_microusd: int,
+    sent_bytes: int,
+    retries: int,
+    finish: str,
+    started_at: datetime,
+    ended_at: datetime,
+) -> Span:
+    """One model call of an agent; `key` is its row's in the step log."""
+    return Span(
+        trace_id=ids.trace_id(root_item),
+        span_id=ids.span_id(run_id, key, attempt),
+        parent_id=root_id(run_id),
+        name=f"{CHAT} {model}",
+        started_at=started_at,
+        ended_at=max(started_at, ended_at),
+        status="ok",
+        attributes={
+            OPERATION: CHAT,
+            AGENT_NAME: agent,
+            RESPONSE_MODEL: model,
+            ENDPOINT: endpoint,
+            INPUT_TOKENS: input_tokens,
+            OUTPUT_TOKENS: output_tokens,
+            COST_MICROUSD: cost_microusd,
+            SENT_BYTES: sent_bytes,
+            RETRIES: retries,
+            FINISH_REASONS: [finish],
+        },
     )
 
 

@@ -14,17 +14,18 @@ from typing import Any
 from connectors.spec import Json
 from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
-from orchestrator.domain.item import Item, Origin, WaitKind
+from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.engine.around import Around, look_around
 from orchestrator.engine.at_gate import open_gate
 from orchestrator.engine.claim_ledger import ClaimLedger
+from orchestrator.engine.hearing import hear_answers
 from orchestrator.engine.remarks import fixed_slots, still_possible
-from orchestrator.engine.run_host import SLOT_QUESTION, RunHost, RunJournal
+from orchestrator.engine.run_host import RunHost, RunJournal
 from orchestrator.engine.runner import Advanced
 from orchestrator.engine.spans import Spans
 from orchestrator.gate import directory
-from orchestrator.gate.authorize import open_case, words_of
+from orchestrator.gate.authorize import open_case
 from orchestrator.gate.credentials import choose
 from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
@@ -34,7 +35,6 @@ from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Tx
 from orchestrator.store.lease import Claimed
 from orchestrator.store.steplog import Row, StepRow
-from orchestrator.store.waits import Wait
 from orchestrator.store.writer import Writer
 from orchestrator.workflows import execute
 from orchestrator.workflows.definition import Workflow
@@ -161,7 +161,7 @@ class _Advance:
         self.gate = self._gate()
 
     async def finish(self) -> Advanced:
-        await self._hear_answers()
+        await hear_answers(self.claimed, self.log, self.ledger, self.gate.authority)
         await self.gate.settle_doubts()
         outcome = await self._hear_nudges() or await self._run()
         if (
@@ -245,37 +245,6 @@ class _Advance:
             self.slots = [fresh.get(slot.name, slot) if not slot.text else slot for slot in self.slots]
 
     # ---- words of people ---------------------------------------------------------------------------------------------
-    async def _hear_answers(self) -> None:
-        """Answers and edits not yet in the log enter it, and the guard hears what the person typed themselves.
-
-        A choice's words may come from a record and are nobody's own; what was picked is heard as `chosen`, by its ids.
-        """
-        heard = {row.key for row in self.log if row.kind in ("answer", "edit")}
-        for wait in self.claimed.waits:
-            if wait.answered_at is None or wait.wait_id in heard:
-                continue
-            by = wait.answered_by or ""
-            if wait.kind is WaitKind.ANSWER:
-                is_label = bool(wait.payload.get("choices")) and not wait.wait_id.startswith(SLOT_QUESTION)
-                await self._hear("answer", wait.wait_id, "" if is_label else str(wait.answer), by)
-            elif isinstance(wait.answer, dict) and wait.answer.get("verdict") == "edit":
-                await self._hear("edit", wait.wait_id, words_of(self._typed(wait)), by)
-
-    def _typed(self, wait: Wait) -> dict[str, Any]:
-        """What an edit changed: arguments that differ from the card's, of a list the entries that are new."""
-        card = next((e.args for e in self.claimed.effects if e.effect_id == wait.payload.get("effect_id")), {})
-        return {
-            name: [entry for entry in value if entry not in (card.get(name) or [])]
-            if isinstance(value, list)
-            else value
-            for name, value in wait.answer["args"].items()
-            if value != card.get(name)
-        }
-
-    async def _hear(self, kind: str, key: str, text: str, by: str) -> None:
-        await self.ledger.note(kind, key, {"text": text, "by": by, "human": True})
-        self.gate.authority.say(text, by, human=True)
-
     async def _hear_nudges(self) -> RunOutcome | None:
         """A new remark narrows the slots and re-plans; one that needs a model, or comes too late, is noted and changes nothing.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from orchestrator import clock, telemetry
 from orchestrator.domain.call import CallOutcome, Completed, Failed, ToolCall
@@ -21,6 +22,32 @@ from policies.decision import Decision
 WAITS_SHOWN = (WaitKind.APPROVAL, WaitKind.ANSWER, WaitKind.REPAIR, WaitKind.RECONSENT, WaitKind.TIMER)
 
 
+class Counted(Protocol):
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+
+
+class Reply(Protocol):
+    """Of a model's reply what a span tells."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def usage(self) -> Counted: ...
+    @property
+    def finish(self) -> str: ...
+    @property
+    def cost_microusd(self) -> int: ...
+    @property
+    def sent_bytes(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+
+
 class Spans:
     """Collects what one advance did."""
 
@@ -29,6 +56,9 @@ class Spans:
         self._run = run
         self._attempt = attempt
         self._content: telemetry.Content = content
+        self._replies: list[telemetry.Span] = []
+        self.spent = (0, 0, 0)  # model calls, input and output tokens of the run, set before it ends
+        self.delegated_by: str | None = None  # span id of the run that handed this one on
         self._calls: dict[str, telemetry.Span] = {}  # call id → its span; of two in one advance the later one says more
 
     def on_decision(
@@ -54,6 +84,28 @@ class Spans:
             result=outcome.result if isinstance(outcome, Completed) else None,
         )
 
+    def on_reply(self, key: str, reply: Reply, started_at: datetime) -> None:
+        """One span a model call."""
+        self._replies.append(
+            telemetry.chat_span(
+                root_item=self._item.root_id,
+                run_id=self._run.run_id,
+                key=key,
+                attempt=self._attempt,
+                agent=str(self._run.pins.get("agent", "")),
+                model=reply.model,
+                endpoint=reply.endpoint,
+                input_tokens=reply.usage.input_tokens,
+                output_tokens=reply.usage.output_tokens,
+                cost_microusd=reply.cost_microusd,
+                sent_bytes=reply.sent_bytes,
+                retries=reply.retries,
+                finish=reply.finish,
+                started_at=started_at,
+                ended_at=clock.now(),
+            )
+        )
+
     def collect(
         self, claimed: Claimed, outcome: RunOutcome, now: datetime
     ) -> tuple[list[SpanRow], Sequence[telemetry.Span]]:
@@ -72,8 +124,8 @@ class Spans:
             for wait in claimed.waits
             if wait.run_id == self._run.run_id and wait.kind in WAITS_SHOWN and wait.answered_at is not None
         ]
+        calls = [*self._replies, *self._calls.values()]
         if not isinstance(outcome, Done | Ended):
-            calls = list(self._calls.values())
             return [self._row(span) for span in (*calls, *waits)], calls
         root = telemetry.run_span(
             root_item=self._item.root_id,
@@ -85,8 +137,12 @@ class Spans:
             state="done" if isinstance(outcome, Done) else outcome.state,
             started_at=self._item.created_at,
             ended_at=now,
+            parent_id=self._item.parent_id and self.delegated_by,
+            model_calls=self.spent[0],
+            input_tokens=self.spent[1],
+            output_tokens=self.spent[2],
         )
-        every = [*self._calls.values(), *waits, root]
+        every = [*calls, *waits, root]
         return [self._row(span) for span in every], every
 
     def _row(self, span: telemetry.Span) -> SpanRow:

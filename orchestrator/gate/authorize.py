@@ -87,9 +87,27 @@ def open_case(
     people: Sequence[Person],
     inside_domains: Sequence[str],
     grant: Any | None,
+    parent: Mapping[str, Any] | None = None,
 ) -> Case:
-    """A case opened with the words of the request, over the house's own directory."""
-    world = World(
+    """A case opened with the words of the request, over the house's own directory.
+
+    parent: the dumped case of whoever handed the work on; then the request is nobody's own words, and grants nothing.
+    """
+    return guard.open(
+        request=request,
+        principal=requester,
+        now=now,
+        origin=origin,
+        tools=list(tools),
+        world=world_of(people, inside_domains),
+        parent=parent,
+        grant=grant,
+    )
+
+
+def world_of(people: Sequence[Person], inside_domains: Sequence[str]) -> World:
+    """The directory as the guard takes it."""
+    return World(
         people=[
             {
                 "id": person.address,
@@ -101,7 +119,4 @@ def open_case(
             for person in people
         ],
         inside_domains=list(inside_domains),
-    )
-    return guard.open(
-        request=request, principal=requester, now=now, origin=origin, tools=list(tools), world=world, grant=grant
     )
