@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator import clock, ids
 from orchestrator.domain import document as documents
+from orchestrator.domain import transcript as transcripts
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import ApprovalState
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Item, Origin, State, WaitKind
@@ -132,15 +133,7 @@ class Deputy:
                 limit=limit,
                 cursor=cursor,
             )
-            briefs = [
-                documents.brief(
-                    item,
-                    position=worklist.position(tx, item.item_id),
-                    why_here=worklist.why_here(tx, item.item_id, now),
-                    waiting_on=worklist.waiting_on(tx, item.item_id),
-                )
-                for item in page.items
-            ]
+            briefs = [self._brief(tx, item, now) for item in page.items]
         return {"items": briefs, "next": page.next}
 
     def bump(self, who: Principal, item_id: str) -> dict[str, Any]:
@@ -270,11 +263,42 @@ class Deputy:
                 **_run(run),
                 "trace_id": ids.trace_id(worklist.get(tx, run.item_id).root_id),
                 "effects": [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)],
-                "steps": [
-                    {"seq": row.seq, "kind": row.kind, "key": row.key, "body": row.body, "at": documents.iso(row.at)}
-                    for row in steplog.load(tx, run.run_id)
-                ],
+                "steps": [documents.step_entry(row) for row in steplog.load(tx, run.run_id)],
             }
+
+    def transcript(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
+        """{"run", "agent", "prompt", "packet", "tools", "turns", "totals", …} of an agent's run, as `domain.transcript` has it."""
+        with self._store.read() as tx:
+            run = self._run_of(tx, who, run_or_item_id)
+            rows = [documents.step_entry(row) for row in steplog.load(tx, run.run_id)]
+            ledger = [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)]
+            return {"run": _run(run), **transcripts.transcript(rows, ledger)}
+
+    def watch(self, who: Principal, item_id: str, seen: Mapping[str, int]) -> dict[str, Any]:
+        """{"item": its document, "tree": every item from it downwards, "rows": run id → step log rows behind `seen[run id]`}.
+
+        `rows` holds agents' runs only. What a follower asks for at each look: `seen` keeps a look's cost constant.
+        """
+        now = clock.now()
+        with self._store.read() as tx:
+            item = self._visible(tx, who, item_id)
+            tree: list[dict[str, Any]] = []
+            rows: dict[str, list[dict[str, Any]]] = {}
+            for one in (item, *(worklist.get(tx, child) for child in worklist.descendants(tx, item_id))):
+                runs = runs_table.of_item(tx, one.item_id)
+                tree.append(
+                    {
+                        **self._brief(tx, one, now),
+                        "run_id": runs[-1].run_id if runs else None,
+                        "agent": runs[-1].pins.get("agent") if runs else None,
+                        "text": one.text,
+                        "error": dict(one.error) if one.error else None,
+                    }
+                )
+                if runs and runs[-1].route == "agent":
+                    fresh = steplog.load(tx, runs[-1].run_id, after=seen.get(runs[-1].run_id, 0))
+                    rows[runs[-1].run_id] = [documents.step_entry(row) for row in fresh]
+            return {"item": self._document(tx, item), "tree": tree, "rows": rows}
 
     def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"trace_id", "spans": […]} of the whole tree, in order of start."""
@@ -433,6 +457,14 @@ class Deputy:
         if item.is_final:
             return []
         return [wait for item_id in self._unsettled(tx, item) for wait in waits.open_waits(tx, item_id)]
+
+    def _brief(self, tx: Tx, item: Item, now: datetime) -> dict[str, Any]:
+        return documents.brief(
+            item,
+            position=worklist.position(tx, item.item_id),
+            why_here=worklist.why_here(tx, item.item_id, now),
+            waiting_on=worklist.waiting_on(tx, item.item_id),
+        )
 
     def _document(self, tx: Tx, item: Item) -> dict[str, Any]:
         family = self._unsettled(tx, item)

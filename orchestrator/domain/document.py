@@ -68,6 +68,25 @@ def approval_entry(approval: Approval) -> dict[str, Any]:
     }
 
 
+class LoggedStep(Protocol):
+    """A row of the step log, as the store hands it out."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def body(self) -> Any: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+def step_entry(row: LoggedStep) -> dict[str, Any]:
+    return {"seq": row.seq, "kind": row.kind, "key": row.key, "body": row.body, "at": iso(row.at)}
+
+
 class OpenWait(Protocol):
     """An open row of `waits`, as the store hands it out."""
 

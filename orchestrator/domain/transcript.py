@@ -1,6 +1,7 @@
-"""What an agent's run did, turn by turn, as one document: read off the rows of its step log and its ledger. Pure.
+"""What an agent's run did, turn by turn, as one document: read off the documents of its step log and its ledger. Pure.
 
-Rows that are not there yet leave gaps, never errors: a transcript can be read while the agent thinks.
+rows: `document.step_entry`, `seq` ascending; effects: `document.effect_entry`. Rows that are not there yet leave gaps, never
+errors: a transcript can be read while the agent thinks.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
-from orchestrator.domain.document import iso
-from orchestrator.domain.effect import Effect, EffectState
+Document: TypeAlias = Mapping[str, Any]
 
 PLAN = "plan"  # key of the planning turn's reply
 _ANSWERS = frozenset({"read", "effect", "result"})  # rows that answer a call, keyed by its id at the gate
@@ -22,30 +21,15 @@ _USAGE = ("in", "out", "cached")
 _ABOUT = ("name", "role", "output", "checks", "judge", "plan", "max_turns", "max_checks", "agents")
 
 
-class Row(Protocol):
-    """A row of the step log, as the store hands it out."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def body(self) -> Any: ...
-    @property
-    def at(self) -> datetime: ...
-
-
-def transcript(rows: Sequence[Row], effects: Sequence[Effect]) -> dict[str, Any]:
-    """{"agent", "prompt", "packet", "told", "tools", "recalled", "examples", "before", "turns", "totals"}; rows: `seq` ascending.
+def transcript(rows: Sequence[Document], effects: Sequence[Document]) -> dict[str, Any]:
+    """{"agent", "prompt", "packet", "told", "tools", "recalled", "examples", "before", "turns", "totals"}.
 
     `told`: the first message; `before`: what came ahead of the first turn. `agent` is None for a run that no agent did.
     """
-    opened = _body(next((row for row in rows if row.kind == "agent"), None))
+    opened = _body(next((row for row in rows if row["kind"] == "agent"), None))
     spec = _mapping(opened.get("spec"))
     listed = {wire(tool["name"]): tool["name"] for tool in opened.get("tools") or ()}
-    before, turns = _turns(rows, listed, {_EDITED.sub("", effect.call_id): effect for effect in effects})
+    before, turns = _turns(rows, listed, {_EDITED.sub("", effect["call_id"]): effect for effect in effects})
     return {
         "agent": _agent(spec, opened) if opened else None,
         "prompt": {"text": opened.get("system", ""), "digest": spec.get("prompt_digest", "")} if opened else None,
@@ -60,7 +44,7 @@ def transcript(rows: Sequence[Row], effects: Sequence[Effect]) -> dict[str, Any]
     }
 
 
-def totals(rows: Sequence[Row], effects: Sequence[Effect]) -> dict[str, Any]:
+def totals(rows: Sequence[Document], effects: Sequence[Document]) -> dict[str, Any]:
     """Model calls, tokens, money, time and effects of a run so far; whatever used a model counts, judges and summaries too."""
     used = [body for row in rows if "usage" in (body := _body(row))]
     tokens = {name: sum(_count(_mapping(body["usage"]), name) for body in used) for name in _USAGE}
@@ -74,22 +58,22 @@ def totals(rows: Sequence[Row], effects: Sequence[Effect]) -> dict[str, Any]:
         "cost_usd": cost / 1_000_000,
         "model_ms": sum(_count(body, "ms") for body in used),
         "retries": sum(_count(body, "retries") for body in used),
-        "tool_calls": sum(len(_body(row).get("calls") or ()) for row in rows if row.kind == "reply"),
-        "effects_done": sum(1 for effect in effects if effect.state is EffectState.DONE),
+        "tool_calls": sum(len(_body(row).get("calls") or ()) for row in rows if row["kind"] == "reply"),
+        "effects_done": sum(1 for effect in effects if effect["state"] == "done"),
         "models": sorted({str(body["model"]) for body in used if body.get("model")}),
         "endpoints": sorted({str(body["endpoint"]) for body in used if body.get("endpoint")}),
     }
 
 
-def standing(rows: Sequence[Row], effects: Sequence[Effect]) -> dict[str, Any]:
+def standing(rows: Sequence[Document], effects: Sequence[Document]) -> dict[str, Any]:
     """Where an agent is right now: {"turn", "doing", "plan", "said"}.
 
     `turn`: replies so far, planning aside. `doing`: the calls of the last one that are not settled yet, each {"tool",
     "state"}: open, or the ledger's word; empty while it thinks. `said`: its latest text.
     """
-    opened = _body(next((row for row in rows if row.kind == "agent"), None))
+    opened = _body(next((row for row in rows if row["kind"] == "agent"), None))
     listed = {wire(tool["name"]): tool["name"] for tool in opened.get("tools") or ()}
-    _, every = _turns(rows, listed, {_EDITED.sub("", effect.call_id): effect for effect in effects})
+    _, every = _turns(rows, listed, {_EDITED.sub("", effect["call_id"]): effect for effect in effects})
     turns = [turn for turn in every if turn["turn"] != PLAN]
     calls = turns[-1]["calls"] if turns else ()
     return {
@@ -107,7 +91,7 @@ def wire(tool: str) -> str:
 
 # ---- turns -----------------------------------------------------------------------------------------------------------
 def _turns(
-    rows: Sequence[Row], listed: Mapping[str, str], ledger: Mapping[str, Effect]
+    rows: Sequence[Document], listed: Mapping[str, str], ledger: Mapping[str, Document]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(what came before the first turn, the turns). A call that a remark interrupted keeps its id when it is asked again."""
     before: list[dict[str, Any]] = []
@@ -116,20 +100,20 @@ def _turns(
     interrupted: dict[str, str] = {}
     for row in rows:
         body = _body(row)
-        if row.kind == "reply":
-            calls = _calls(row.key, body.get("calls") or (), listed, interrupted)
+        if row["kind"] == "reply":
+            calls = _calls(row["key"], body.get("calls") or (), listed, interrupted)
             waiting = {call["call_id"]: call for call in calls}
             interrupted = {}
             turns.append(_turn(row, body, calls))
-        elif row.kind in _ANSWERS:
-            call_id = _EDITED.sub("", row.key)
+        elif row["kind"] in _ANSWERS:
+            call_id = _EDITED.sub("", row["key"])
             if (call := waiting.get(call_id)) is not None:
                 _answer(call, row, body)
                 if body.get("open"):
                     interrupted[_same(call)] = call_id
-        elif row.kind != "agent":
+        elif row["kind"] != "agent":
             (turns[-1]["after"] if turns else before).append(
-                {**body, "kind": row.kind, "key": row.key, "at": iso(row.at)}
+                {**body, "kind": row["kind"], "key": row["key"], "at": row["at"]}
             )
     for turn in turns:
         for call in turn["calls"]:
@@ -137,11 +121,11 @@ def _turns(
     return before, turns
 
 
-def _turn(row: Row, body: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str, Any]:
+def _turn(row: Document, body: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str, Any]:
     usage = _mapping(body.get("usage"))
     return {
-        "turn": row.key,
-        "at": iso(row.at),
+        "turn": row["key"],
+        "at": row["at"],
         "text": body.get("text") or "",
         "finish": body.get("finish"),
         "calls": calls,
@@ -184,32 +168,25 @@ def _same(call: Mapping[str, Any]) -> str:
     return f"{call['tool']} {json.dumps(call['arguments'], sort_keys=True, default=str)}"
 
 
-def _answer(call: dict[str, Any], row: Row, body: Mapping[str, Any]) -> None:
+def _answer(call: dict[str, Any], row: Document, body: Mapping[str, Any]) -> None:
     """What the agent was told of its call. outcome: read | done | told (a tool of the house answered) | refused | failed."""
-    value = body.get("value") if row.kind == "result" else body.get("result")
+    value = body.get("value") if row["kind"] == "result" else body.get("result")
     told = _mapping(value)
     words = {"refused": "refused", "not_accepted": "refused", "failed": "failed", "not_sent": "failed"}
-    bad = next((word for word in words if word in told), None) if row.kind == "result" else None
-    call["value"], call["at"] = value, iso(row.at)
+    bad = next((word for word in words if word in told), None) if row["kind"] == "result" else None
+    call["value"], call["at"] = value, row["at"]
     call["tool"] = body.get("tool") or call["tool"]
-    call["outcome"] = words[bad] if bad else {"read": "read", "effect": "done"}.get(row.kind, "told")
+    call["outcome"] = words[bad] if bad else {"read": "read", "effect": "done"}.get(row["kind"], "told")
     if bad:
         call["error"] = {"code": str(told.get("code") or bad), "message": str(told[bad])}
 
 
-def _settle(call: dict[str, Any], effect: Effect | None) -> None:
+def _settle(call: dict[str, Any], effect: Document | None) -> None:
     """What the ledger knows of it goes before what the agent was told."""
     if effect is None:
         return
-    call |= {
-        "tool": effect.tool,
-        "outcome": effect.state.value,
-        "decision": effect.decision,
-        "rules": list(effect.rules),
-        "reason": effect.reason,
-        "effect_id": effect.effect_id,
-        "error": dict(effect.error) if effect.error else call["error"],
-    }
+    call |= {name: effect[name] for name in ("tool", "decision", "rules", "reason", "effect_id")}
+    call |= {"outcome": effect["state"], "error": effect["error"] or call["error"]}
 
 
 def _agent(spec: Mapping[str, Any], opened: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,8 +205,8 @@ def _arguments(text: Any) -> Any:
     return value if isinstance(value, dict) else text
 
 
-def _body(row: Row | None) -> Mapping[str, Any]:
-    return _mapping(row.body if row is not None else None)
+def _body(row: Document | None) -> Mapping[str, Any]:
+    return _mapping(row["body"] if row is not None else None)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

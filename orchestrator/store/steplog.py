@@ -44,7 +44,7 @@ _last = sa.select(sa.func.max(S.seq)).where(S.tenant_id == sa.bindparam("tenant"
 _append = sa.insert(step_log)
 _load = (
     sa.select(S.seq, S.epoch, S.kind, S.key, S.body, S.at)
-    .where(S.tenant_id == sa.bindparam("tenant"), S.run_id == sa.bindparam("run"))
+    .where(S.tenant_id == sa.bindparam("tenant"), S.run_id == sa.bindparam("run"), S.seq > sa.bindparam("after"))
     .order_by(S.seq)
 )
 
@@ -80,9 +80,9 @@ def add(tx: Tx, run_id: str, epoch: int, rows: Sequence[Row], now: datetime) -> 
     )
 
 
-def load(tx: Tx, run_id: str) -> list[StepRow]:
-    """Rows of a run, `seq` ascending."""
+def load(tx: Tx, run_id: str, *, after: int = 0) -> list[StepRow]:
+    """Rows of a run behind the row `after`, `seq` ascending."""
     return [
         StepRow(seq=row.seq, epoch=row.epoch, kind=row.kind, key=row.key, body=row.body, at=row.at)
-        for row in tx.c.execute(_load, {"tenant": tx.tenant_id, "run": run_id})
+        for row in tx.c.execute(_load, {"tenant": tx.tenant_id, "run": run_id, "after": after})
     ]
