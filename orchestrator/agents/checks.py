@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeAlias
 
+from connectors.families import FAMILIES
 from connectors.spec import Json
 from orchestrator.agents.evidence import SETTLED, CheckFacts, addresses_of, ids_of, records, texts
 from orchestrator.agents.verdict import Verdict, judge_messages, parse_verdict
@@ -23,21 +24,21 @@ Check: TypeAlias = Callable[[Json, CheckFacts], list[str]]
 
 ENTRY_POINT_GROUP = "deputy.checks"
 MOST_PROBLEMS = 10  # told at once; the rest comes with the next attempt
-CLAIMS: Mapping[str, frozenset[str]] = {  # word of a result → words in the name of a tool that does it
+CLAIMS: Mapping[str, frozenset[str]] = {  # word of a result → verbs (or whole names) of the tools that do it
     "sent": frozenset({"send", "reply", "forward", "post"}),
     "replied": frozenset({"reply"}),
     "answered": frozenset({"reply", "respond"}),
     "forwarded": frozenset({"forward"}),
-    "posted": frozenset({"post"}),
-    "drafted": frozenset({"draft"}),
+    "posted": frozenset({"post", "send"}),
+    "drafted": frozenset({"draft", "mail.create_draft"}),
     "created": frozenset({"create", "add"}),
     "booked": frozenset({"create", "book", "schedule"}),
     "scheduled": frozenset({"create", "schedule", "update"}),
     "invited": frozenset({"invite", "create", "update"}),
     "moved": frozenset({"update", "move", "reschedule"}),
     "rescheduled": frozenset({"update", "move", "reschedule"}),
-    "updated": frozenset({"update", "edit", "set"}),
-    "changed": frozenset({"update", "edit", "set"}),
+    "updated": frozenset({"update", "edit", "set", "clear", "mark", "archive"}),
+    "changed": frozenset({"update", "edit", "set", "clear", "mark"}),
     "cancelled": frozenset({"cancel", "delete"}),
     "canceled": frozenset({"cancel", "delete"}),
     "deleted": frozenset({"delete", "remove"}),
@@ -48,7 +49,11 @@ CLAIMS: Mapping[str, frozenset[str]] = {  # word of a result → words in the na
 _VERBS = frozenset().union(*CLAIMS.values())
 _STATUS = ("status", "state")
 _TOLD = ("not_done", "failed", "failures", "problems", "open", "not_possible", "errors")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?P<offset>Z|[+-]\d\d:?\d\d)?")
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+    r"(?P<offset>Z|[+-]\d\d:?\d\d| ?\(?(?:UTC|GMT|[A-Z]\w+/[A-Z]\w+))?"
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def run(wanted: Iterable[str], result: Json, facts: CheckFacts) -> list[str]:
@@ -110,7 +115,7 @@ def names_only_real_ids(result: Json, facts: CheckFacts) -> list[str]:
     return [
         f"The id {one!r} occurs in nothing that was read or done. Look it up, or leave it out."
         for one in ids_of(result)
-        if one not in facts.known_ids
+        if one not in facts.known_ids and one.lower() not in facts.known_addresses
     ]
 
 
@@ -147,26 +152,21 @@ def times_are_ahead(result: Json, facts: CheckFacts) -> list[str]:
 def claims_match_effects(result: Json, facts: CheckFacts) -> list[str]:
     """What the result says was done is backed by effects that were: "sent": true, "created": 2, "status": "cancelled" …
 
-    A record that names addresses or ids needs an effect that carries one of them. A task of the agent's own whose output
+    Where a record or a list names addresses or ids, such an effect must carry them. A task of the agent's own whose output
     says the same counts, if it is done. Prose is not read.
     """
     problems = []
     backed = [child.get("output") for child in facts.children if child.get("state") == "done"]
-    told_below = {word for output in backed for record in records(output) for word, _ in _claims(record)}
+    told_below = {word for output in backed for record in records(output) for word, _, _ in _claims(record)}
     for record in records(result):
-        for word, times in _claims(record):
+        for word, key, value in _claims(record):
             done = [
                 effect for effect in facts.effects if effect.get("state") == "done" and _does(str(effect["tool"]), word)
             ]
             if not done and word in told_below:
                 continue
-            if len(done) < times:
-                what = "nothing of that kind was done" if not done else f"it was done {len(done)} times"
-                problems.append(f"The result says {_said(record, word)}, but {what}. Do it, or say what is true.")
-            elif (named := _names_in(record)) and not any(_carries(effect, named) for effect in done):
-                problems.append(
-                    f"The result says {_said(record, word)} for {named[0]!r}, which no such effect carried."
-                )
+            if why := _unbacked(record, value, done):
+                problems.append(f"The result says {key}: {value!r}"[:120] + f", but {why}. Do it, or say what is true.")
     return problems
 
 
@@ -213,30 +213,42 @@ WITH_ARGUMENT: Mapping[str, Callable[[str], Check]] = {"covers": covers}
 # --- how they look ------------------------------------------------------------------------------------------------
 
 
-def _claims(record: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """(word, how often it is claimed) of one record."""
-    found = []
+def _claims(record: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    """(word, field, value) of everything one record says was done. A date under such a word is a fact of the record."""
+    found: list[tuple[str, str, Any]] = []
     for key, value in record.items():
         if key in _STATUS and isinstance(value, str) and value.lower() in CLAIMS:
-            found.append((value.lower(), 1))
+            found.append((value.lower(), key, value))
         word = key.lower().removesuffix("_count").removeprefix("is_").removeprefix("was_")
-        word = word.removesuffix("_at") if isinstance(value, str) else word
-        if word not in CLAIMS:
-            continue
-        times = len(value) if isinstance(value, list | tuple) else value if type(value) is int else 1 if value else 0
-        if times > 0:
-            found.append((word, times))
+        if word in CLAIMS and value and not (isinstance(value, str) and _DATE.match(value)):
+            found.append((word, key, value))
     return found
 
 
 def _does(tool: str, word: str) -> bool:
-    """Whether a tool of that name does what the word says. One whose name tells nothing gets the benefit of the doubt."""
+    """Whether a tool of that name does what the word says. One of no family of ours gets the benefit of the doubt."""
+    family, _, name = tool.lower().partition(".")
+    if family in FAMILIES:
+        return tool in CLAIMS[word] or name.partition("_")[0] in CLAIMS[word]
     verbs = {part for part in re.split(r"[^a-z]+", tool.lower()) if part in _VERBS}
     return bool(verbs & CLAIMS[word]) or not verbs
 
 
-def _said(record: Mapping[str, Any], word: str) -> str:
-    return next((f"{key}: {value!r}"[:80] for key, value in record.items() if word in key.lower()), word)
+def _unbacked(record: Mapping[str, Any], value: Any, done: Sequence[Mapping[str, Any]]) -> str:
+    """Why these effects do not back the claim; "" where they do."""
+    if not done:
+        return "nothing of that kind was done"
+    if isinstance(value, list | tuple):
+        for entry in value:
+            named = [*addresses_of(entry), *ids_of(entry)] or ([entry] if isinstance(entry, str) else [])
+            if named and not any(_carries(effect, named) for effect in done):
+                return f"no such effect carried {named[0]!r}"
+        return ""
+    if type(value) is int:
+        most = max(len(done), len({one.lower() for effect in done for one in addresses_of(effect.get("args"))}))
+        return f"it was done {most} times" if value > most else ""
+    named = _names_in(record)
+    return f"no such effect carried {named[0]!r}" if named and not any(_carries(one, named) for one in done) else ""
 
 
 def _names_in(record: Mapping[str, Any]) -> list[str]:

@@ -92,6 +92,8 @@ class Definition:
     def spec(self, names: Iterable[str], *, task: Prompt, variables: Mapping[str, Any]) -> AgentSpec:
         """The agent for one run. `names`: the tools there are; `task`: the prompt around its own; `variables`: AGENT_VARIABLES."""
         tools = expand(self.tools, names, where=f"{self.prompt.path}: tools")
+        if self.tools and not tools:
+            raise fault(self.prompt.path, "tools", "none of them is there", "connect an account that has them")
         return AgentSpec(
             prompt=prompts.around(self.prompt.render(**variables), task, variables),
             prompt_digest=digest_of(self.prompt.digest, task.digest),

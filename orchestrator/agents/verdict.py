@@ -1,7 +1,7 @@
 """What a judge is sent, and what is made of its answer. In doubt the verdict is no: a result nobody could judge is not accepted.
 
-That stays bounded: an unreadable verdict is asked for once more, then counts as one failed check, of which a spec allows
-`max_checks`.
+That stays bounded: an unreadable verdict counts as one failed check, of which a spec allows `max_checks`; whoever asked may
+ask once more before (`is_readable`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`problems` is empty exactly when `ok`. is_readable: False where the answer was no verdict; ask once more then."""
+    """`problems` is empty exactly when `ok`. is_readable: False where the answer was no verdict."""
 
     ok: bool
     problems: tuple[str, ...] = ()
