@@ -24,9 +24,12 @@ from orchestrator.store.database import Store
 
 if TYPE_CHECKING:
     from connectors.office import Office
+    from orchestrator.agents.prompts import Prompt
+    from orchestrator.agents.spec import Catalogue
     from orchestrator.engine.advance import House
     from orchestrator.gate.toolbox import Toolbox
 
+AGENTS, PROMPTS = "agents", "prompts"  # folders of the home: agents and prompts of one's own
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
 NOBODY = "nobody@localhost"
@@ -196,6 +199,20 @@ def library(settings: Settings) -> Any:
     from orchestrator.workflows.match import Library
 
     return Library.load([workflows.SHIPPED, settings.workflow_folder])
+
+
+def agents(settings: Settings) -> Catalogue:
+    """The predefined agents: shipped ones and the person's own in `agents` of the home."""
+    from orchestrator.agents import spec
+
+    return spec.catalogue([settings.home / AGENTS])
+
+
+def prompts(settings: Settings) -> tuple[Prompt, ...]:
+    """Every prompt in force; a file in `prompts` of the home replaces the shipped one of its name. UsageError for one that is off."""
+    from orchestrator.agents import prompts as texts
+
+    return texts.every(settings.home / PROMPTS)
 
 
 def refresh_people(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator.errors import NotFound, UsageError
-from orchestrator.surfaces.cli import arguments, options
+from orchestrator.surfaces.cli import arguments, budgets, options
 from orchestrator.surfaces.cli.exitcode import Exit
 from orchestrator.surfaces.cli.session import Session
 
@@ -23,6 +23,10 @@ from orchestrator.surfaces.cli.session import Session
 @click.option("--input", "inputs", metavar="K=V", multiple=True, help="Give a workflow's slot its value.")
 @click.option("--workflow", metavar="NAME", help="Use this workflow instead of searching one.")
 @click.option("--no-match", is_flag=True, help="Do not search the workflows.")
+@click.option("--agent", metavar="NAME", help="Let this predefined agent do it; see: deputy agent ls.")
+@click.option("--agents", metavar="A,B", help="The supervisor may hand work to these predefined agents only.")
+@click.option("--model", metavar="NAME", help="The model for this request, e.g. openai:NAME.")
+@click.option("--budget", metavar="LIMITS", help="At most, e.g. calls=40,tokens=200k,usd=0.50,minutes=10,effects=3.")
 @click.option("--priority", type=int, default=100, show_default=True, help="Smaller is more urgent.")
 @click.option("--due", metavar="T", help="When it has to be done, e.g. 'tomorrow 17:00'.")
 @click.option("--key", metavar="K", help="The same key again is the same request, not a second one.")
@@ -37,6 +41,10 @@ def command(
     inputs: Sequence[str],
     workflow: str | None,
     no_match: bool,
+    agent: str | None,
+    agents: str | None,
+    model: str | None,
+    budget: str | None,
     priority: int,
     due: str | None,
     key: str | None,
@@ -47,11 +55,19 @@ def command(
     """
     if workflow is not None and no_match:
         raise UsageError("--workflow and --no-match contradict each other", fix="give one of them")
+    if agent is not None and (agents is not None or workflow is not None):
+        other = "--agents" if agents is not None else "--workflow"
+        raise UsageError(f"--agent and {other} contradict each other", fix="give one of them")
+    if agent is not None or agents is not None:
+        check_agents(session, [agent] if agent is not None else _names(agents or ""))
     return submit_and_follow(
         session,
         " ".join(request),
         speaker=speaker,
-        wishes=wishes(workflow=workflow, no_match=no_match, inputs=inputs, approve_all=yes),
+        wishes={
+            **wishes(workflow=workflow, no_match=no_match, inputs=inputs, approve_all=yes),
+            **thinking(agent=agent, agents=agents, model=model, budget=budget),
+        },
         priority=priority,
         due=due,
         key=key,
@@ -68,6 +84,35 @@ def wishes(*, workflow: str | None, no_match: bool, inputs: Sequence[str], appro
         "approve_all": approve_all or None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def thinking(*, agent: str | None, agents: str | None, model: str | None, budget: str | None) -> dict[str, Any]:
+    """The options that say who thinks, with what, and within which limits."""
+    if model is not None and not model.strip():
+        raise UsageError("--model is empty", fix="write it as in DEPUTY_MODEL, e.g. --model openai:NAME")
+    chosen = {
+        "agent": agent,
+        "agents": _names(agents) if agents is not None else None,
+        "model": model.strip() if model is not None else None,
+        "budget": budgets.read(budget) if budget is not None else None,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise UsageError("--agents names nobody", fix="write --agents one,two; see: deputy agent ls")
+    return names
+
+
+def check_agents(session: Session, names: Sequence[str]) -> None:
+    """UsageError, with the nearest name, for an agent that is not predefined."""
+    from orchestrator import app
+
+    known = app.agents(session.settings)
+    for name in names:
+        known.named(name)
 
 
 def submit_and_follow(
