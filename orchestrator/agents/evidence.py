@@ -16,7 +16,9 @@ from connectors.spec import Json
 
 SETTLED = frozenset({"done", "failed", "denied", "cancelled", "over_budget", "needs_model"})
 ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
-MARKED_ID = re.compile(
+MARKED_ID = re.compile(  # kind, then body, then perhaps a part of it: evt_…, item_…, msg_…_s0
+    r"(?<![\w@.-])[a-z]{2,12}_(?=[0-9a-z]*\d)[0-9a-z]{6,}(?:_[a-z]\d+)?(?:~\d+)?(?![\w@-])"
+)
     r"(?<![\w@.-])[a-z]{2,12}_(?=[0-9a-z]*\d)[0-9a-z]{6,}(?![\w@-])"
 )  # evt_…, item_…: kind, then body
 _ID_KEY = re.compile(r"(?:^|_)ids?$")

@@ -158,7 +158,9 @@ def expand(patterns: Iterable[str], names: Iterable[str], *, where: str = "tools
     found: dict[str, None] = {}
     for pattern in patterns:
         wanted = pattern.removesuffix("?")
-        hits = [name for name in known if fnmatchcase(name, wanted)] or [on_wire[wanted]] * (wanted in on_wire)
+        hits = [name for name in known if fnmatchcase(name, wanted)]
+        if not hits and wanted in on_wire:
+            hits = [on_wire[wanted]]
         if not hits and wanted == pattern:
             what = "matches no tool" if _WILD.search(wanted) else "is no tool there is"
             raise UsageError(f"{where}: {pattern!r} {what}", fix=did_you_mean(pattern, known))
