@@ -19,8 +19,6 @@ ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-
 MARKED_ID = re.compile(  # kind, then body, then perhaps a part of it: evt_…, item_…, msg_…_s0
     r"(?<![\w@.-])[a-z]{2,12}_(?=[0-9a-z]*\d)[0-9a-z]{6,}(?:_[a-z]\d+)?(?:~\d+)?(?![\w@-])"
 )
-    r"(?<![\w@.-])[a-z]{2,12}_(?=[0-9a-z]*\d)[0-9a-z]{6,}(?![\w@-])"
-)  # evt_…, item_…: kind, then body
 _ID_KEY = re.compile(r"(?:^|_)ids?$")
 
 
