@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from orchestrator.errors import StoreUnavailable
+from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.tables import metadata, schema_version
 
 _LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
@@ -30,7 +31,14 @@ def _first_tables(c: sa.Connection) -> None:
     metadata.create_all(c)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "first tables", _first_tables),)
+def _agents(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[packets, budgets, memories])
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "first tables", _first_tables),
+    Migration(2, "task agents: packets, budgets, memories", _agents),
+)
 
 
 def version(c: sa.Connection) -> int:
