@@ -53,7 +53,9 @@ _ENDED = {
     "over_budget": Exit.OVER_BUDGET,
     "cancelled": Exit.CANCELLED,
 }
-_UNREACHABLE_CODES = frozenset({"unavailable", "unreachable", "provider_unreachable", "store_unavailable"})
+_UNREACHABLE_CODES = frozenset({"unavailable", "unreachable", "provider_unreachable", "store_unavailable"}) | frozenset(
+    {"model_unreachable", "model_overloaded", "model_rate_limited"}
+)
 _ERRORS = {
     "usage": Exit.USAGE,
     "bad_workflow": Exit.USAGE,

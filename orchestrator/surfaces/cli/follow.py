@@ -1,4 +1,4 @@
-"""Following an item to a resting state: polls its document, keeps a worker going, shows cards and puts the person's answers in.
+"""Following an item to a resting state: looks at its tree, keeps a worker going, shows cards and puts the person's answers in.
 
 Ctrl-C ends the following, never the work.
 """
@@ -6,7 +6,7 @@ Ctrl-C ends the following, never the work.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,21 +17,30 @@ from orchestrator.domain.principal import Principal
 from orchestrator.errors import Conflict, DeputyError, NotEligible, UsageError
 from orchestrator.surfaces.cli.arguments import changed_arguments
 from orchestrator.surfaces.cli.exitcode import Exit, of_item
+from orchestrator.surfaces.cli.scene import FINAL, Scene
 from orchestrator.surfaces.cli.session import Session
 
 POLL_S = 0.08  # a look is one read transaction; a person does not notice this delay
 
 
 class Follower:
-    """One following of one item. `approve_all`: the local owner approves each card as it comes, cards still shown."""
+    """One following of one item and whatever hangs under it.
 
-    def __init__(self, session: Session, who: Principal, item_id: str, *, approve_all: bool) -> None:
+    `approve_all`: the local owner approves each card as it comes, cards still shown. `tell`: each step of the agents is
+    told on a terminal too, where otherwise only the tree stands; without a terminal it always is, on stderr.
+    """
+
+    def __init__(
+        self, session: Session, who: Principal, item_id: str, *, approve_all: bool, tell: bool = False
+    ) -> None:
         self._session = session
         self._desk = session.desk
         self._who = who
         self._item_id = item_id
         self._approve_all = approve_all
         self._zone = session.zone(who)
+        self._tell = tell
+        self.scene = Scene()
         self._passed: set[str] = set()  # cards decided here, or left for later by the person
         self._asked: set[str] = set()  # questions left for later
 
@@ -39,19 +48,23 @@ class Follower:
         """The document at rest, and the exit code that says why it rests."""
         while True:
             document, code = self._until_rest()
-            if not self._needs_person(document):
+            if code is not None and not self._needs_person(document):
                 return document, code
             self._serve(document)
 
-    def _until_rest(self) -> tuple[dict[str, Any], Exit]:
+    def _until_rest(self) -> tuple[dict[str, Any], Exit | None]:
+        """The document, and why it rests; None where a card or question can be served while the rest of the tree goes on."""
         with self._live() as show:
             while True:
                 self._session.keep_going()
-                document = self._desk.item(self._who, self._item_id)
-                show(document)
+                told = self._desk.watch(self._who, self._item_id, self.scene.seen)
+                show(self.scene.take(told))
+                document: dict[str, Any] = told["item"]
                 code = of_item(document, clock.now())
-                if code is not None:
+                if code is not None and (document["state"] in FINAL or not self.scene.is_moving):
                     return document, code
+                if self._needs_person(document):
+                    return document, None
                 time.sleep(POLL_S)
 
     def _needs_person(self, document: Mapping[str, Any]) -> bool:
@@ -60,14 +73,21 @@ class Follower:
         )
 
     def _open_cards(self, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        if not (self._approve_all or self._session.output.is_terminal) or document["state"] != "waiting":
+        if not (self._approve_all or self._session.output.is_terminal):
             return []
-        return [a for a in document["approvals"] if a["state"] == "pending" and a["approval_id"] not in self._passed]
+        return [
+            approval
+            for approval in document["approvals"]
+            if approval["state"] == "pending" and approval["approval_id"] not in self._passed and self._waits(approval)
+        ]
 
     def _open_questions(self, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        if document["state"] != "waiting":
-            return []
-        return [q for q in document.get("questions") or () if q["question_id"] not in self._asked]
+        open_questions = document.get("questions") or ()
+        return [q for q in open_questions if q["question_id"] not in self._asked and self._waits(q)]
+
+    def _waits(self, entry: Mapping[str, Any]) -> bool:
+        """Whether the item that asks has come to rest: until then it may ask for more, or take it back."""
+        return self.scene.state_of(entry["item_id"]) == "waiting"
 
     def _serve(self, document: Mapping[str, Any]) -> None:
         """Shows what waits and takes answers, one after the other."""
@@ -160,32 +180,42 @@ class Follower:
 
         self._session.output.draw(Text(text, style=style))
 
-    def _live(self) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+    def _live(self) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
         if not self._session.output.is_terminal:
-            return nullcontext(lambda document: None)
-        return _LiveTree(self._session, self._zone)
+            return nullcontext(self._note)
+        return _LiveTree(self._session, self.scene, self._zone, tell=self._tell)
+
+    def _note(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._session.output.note(line)
 
 
-class _LiveTree(AbstractContextManager[Callable[[Mapping[str, Any]], None]]):
-    """The tree, redrawn in place while the item moves, and gone when it rests."""
+class _LiveTree(AbstractContextManager[Callable[[Sequence[str]], None]]):
+    """The tree, redrawn in place while something in it moves, and gone when it rests."""
 
-    def __init__(self, session: Session, zone: str) -> None:
+    def __init__(self, session: Session, scene: Scene, zone: str, *, tell: bool) -> None:
         from rich.live import Live
 
-        self._zone = zone
+        self._scene, self._zone, self._tell = scene, zone, tell
         self._last: Any = None
         self._live = Live(console=session.output.console, transient=True, auto_refresh=False)
 
-    def __enter__(self) -> Callable[[Mapping[str, Any]], None]:
+    def __enter__(self) -> Callable[[Sequence[str]], None]:
         self._live.start()
         return self._show
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def _show(self, document: Mapping[str, Any]) -> None:
-        from orchestrator.surfaces.cli import view
+    def _show(self, lines: Sequence[str]) -> None:
+        from rich.text import Text
 
-        if document != self._last:
-            self._last = document
-            self._live.update(view.item_tree(document, self._zone), refresh=True)
+        from orchestrator.surfaces.cli import agent_view, view
+
+        for line in lines if self._tell else ():
+            self._live.console.print(Text(line, style="dim"))
+        now = (self._scene.document, self._scene.nodes, self._scene.seen)
+        if now != self._last:
+            self._last = now
+            tree = view.item_tree(self._scene.document, self._zone, agent_view.agents(self._scene))
+            self._live.update(tree, refresh=True)

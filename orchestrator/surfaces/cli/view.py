@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from orchestrator.surfaces.cli import budgets
 from orchestrator.surfaces.cli.times import shown
 
 Document: TypeAlias = Mapping[str, Any]
@@ -54,6 +55,8 @@ LEVELS = {
 def state_words(document: Document) -> str:
     """e.g. "waiting for approval"."""
     waiting = document.get("waiting_on") or ()
+    if document.get("pausing"):
+        return "pausing"
     return (
         f"{document['state'].replace('_', ' ')} for {', '.join(waiting)}"
         if waiting
@@ -61,14 +64,16 @@ def state_words(document: Document) -> str:
     )
 
 
-def item_tree(document: Document, zone: str) -> Tree:
-    """Request, match, slots with their sources, effects, question, result and receipt."""
+def item_tree(document: Document, zone: str, agents: Sequence[Tree] = ()) -> Tree:
+    """Request, match, slots with their sources, agents at work, effects, question, result and receipt."""
     style = STATE_STYLE.get(document["state"], "")
     head = Text.assemble(
         (document["request"], "bold"), "  ", (state_words(document), style), "  ", (document["item_id"], "dim")
     )
     tree = Tree(head, guide_style="dim")
-    if document.get("match"):
+    for agent in agents:
+        tree.add(agent)
+    if document.get("match") and not (agents and document.get("route") == "agent"):
         _add_match(tree, document["match"], document.get("route"))
     if document.get("slots"):
         tree.add(_slots(document["slots"], zone))
@@ -84,11 +89,22 @@ def item_tree(document: Document, zone: str) -> Tree:
             if wait.get("fix"):
                 branch.add(Text.assemble(("fix: ", "dim"), wait["fix"]))
     if document.get("text"):
-        tree.add(Text(document["text"]))
+        tree.add(_result(document))
     if document.get("error"):
         tree.add(error_text(document["error"]))
     tree.add(receipt_text(document["receipt"]))
+    if told := budgets.words(document.get("budget")):
+        tree.add(Text(f"budget {told}", style="dim"))
     return tree
+
+
+def _result(document: Document) -> RenderableType:
+    """An agent's answer stands in a frame; what it had when it was stopped is told apart from one."""
+    if document.get("route") != "agent":
+        return Text(document["text"])
+    if document["state"] == "done":
+        return Panel(Text(document["text"]), title="answer", title_align="left", border_style="green", expand=False)
+    return Text.assemble(("so far, not an answer: ", "yellow"), (document["text"], "italic"))
 
 
 def _add_match(tree: Tree, match: Document, route: str | None) -> None:
@@ -311,23 +327,37 @@ def table(columns: Sequence[str], rows: Sequence[Row], *, empty: str) -> Rendera
 
 
 def items(briefs: Sequence[Document], zone: str) -> RenderableType:
+    """In serving order; children stand under their parents where those are on the list, too."""
     rows: list[Row] = [
         [
             str(brief["position"] or ""),
             Text(state_words(brief), style=STATE_STYLE.get(brief["state"], "")),
-            Text(brief["request"][:70], style="bold"),
+            Text(f"{'  ' * (depth - 1)}└ " if depth else "").append(one_line(brief["request"], 70), style="bold"),
             str(brief["priority"]) if brief["priority"] != 100 else "",
             shown(brief["due"], zone) if brief["due"] else "",
             Text(brief.get("why_here") or "", style="dim"),
             Text(brief["item_id"], style="dim"),
         ]
-        for brief in briefs
+        for depth, brief in nested(briefs, "item_id", "parent")
     ]
     return table(
         ["#", "state", "request", "prio", "due", "why here", "id"],
         rows,
         empty='The worklist is empty. Try: deputy ask "…"',
     )
+
+
+def nested(entries: Sequence[Document], key: str, parent: str) -> list[tuple[int, Document]]:
+    """Entries with their depth, parents before children; one whose parent is not among them stands at the top."""
+    known = {entry[key] for entry in entries}
+    below: dict[str | None, list[Document]] = {}
+    for entry in entries:
+        below.setdefault(entry[parent] if entry[parent] in known else None, []).append(entry)
+
+    def walk(above: str | None, depth: int) -> list[tuple[int, Document]]:
+        return [one for entry in below.get(above, ()) for one in ((depth, entry), *walk(entry[key], depth + 1))]
+
+    return walk(None, 0)
 
 
 def approvals(cards: Sequence[Document], zone: str) -> RenderableType:

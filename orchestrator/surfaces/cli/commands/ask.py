@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from orchestrator.errors import NotFound, UsageError
 from orchestrator.surfaces.cli import arguments, budgets, options
 from orchestrator.surfaces.cli.exitcode import Exit
 from orchestrator.surfaces.cli.session import Session
+
+if TYPE_CHECKING:
+    from orchestrator.surfaces.cli.scene import Scene
 
 
 @click.command()
@@ -139,11 +142,12 @@ def submit_and_follow(
     from orchestrator.surfaces.cli.follow import Follower
 
     try:
-        document, code = Follower(session, who, item_id, approve_all=bool(wishes.get("approve_all"))).run()
+        follower = Follower(session, who, item_id, approve_all=bool(wishes.get("approve_all")))
+        document, code = follower.run()
     except KeyboardInterrupt:
         session.output.note(f"\nDetached; the work goes on. Come back with: deputy run watch {item_id}")
         return Exit.INTERRUPTED
-    show_rest(session, document, session.zone(who), speaker=speaker)
+    show_rest(session, document, session.zone(who), speaker=speaker, scene=follower.scene)
     return code
 
 
@@ -169,16 +173,21 @@ def _meant(word: str, known: list[str]) -> str | None:
     return f"did you mean {close[0]!r}?" if close else None
 
 
-def show_rest(session: Session, document: Mapping[str, Any], zone: str, *, speaker: str | None) -> None:
-    """The document at rest, and what a person would do next. `speaker`: for whom the person speaks, if not for themselves."""
+def show_rest(
+    session: Session, document: Mapping[str, Any], zone: str, *, speaker: str | None, scene: Scene | None = None
+) -> None:
+    """The document at rest, and what a person would do next. `speaker`: for whom the person speaks, if not for themselves.
+
+    `scene`: its tree, where agents work on it.
+    """
     if session.output.as_json:
         session.output.document(document)
         return
     from rich.text import Text
 
-    from orchestrator.surfaces.cli import view
+    from orchestrator.surfaces.cli import agent_view, view
 
-    session.output.draw(view.item_tree(document, zone))
+    session.output.draw(view.item_tree(document, zone, agent_view.agents(scene) if scene is not None else ()))
     for line in next_steps(document, speaker):
         session.output.draw(Text(f"  {line}", style="dim"))
     if session.settings.office and document["effects"]:
@@ -194,6 +203,8 @@ def next_steps(document: Mapping[str, Any], speaker: str | None = None) -> list[
         steps.append(f'deputy work answer {document["question"]["item_id"]} "…"')
     if "paused" in document["waiting_on"]:
         steps.append(f"deputy run resume {document['item_id']}")
+    if document.get("route") == "agent" and document["run_id"] is not None:
+        steps.append(f"deputy run show {document['run_id']}")
     return [step + said_by for step in steps]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.errors import NotFound
 from orchestrator.surfaces.cli import options
 from orchestrator.surfaces.cli.commands.ask import show_rest
 from orchestrator.surfaces.cli.exitcode import Exit
@@ -48,34 +49,78 @@ def ls(session: Session, limit: int, speaker: str | None) -> None:
             shown(run["started_at"], zone),
             Text(run["state"], style=view.STATE_STYLE.get(run["state"], "")),
             run["route"] or "–",
-            Text(run["workflow"] or "–", style="bold"),
+            Text(run["workflow"] or run["pins"].get("agent") or "–", style="bold"),
             Text(run["run_id"], style="dim"),
             Text(run["item_id"], style="dim"),
         ]
         for run in runs
     ]
     session.output.draw(
-        view.table(["started", "state", "route", "workflow", "run", "id"], rows, empty="Nothing ran yet.")
+        view.table(["started", "state", "route", "workflow or agent", "run", "id"], rows, empty="Nothing ran yet.")
     )
 
 
 @command.command()
 @click.argument("run_or_item")
+@click.option("--prompts", is_flag=True, help="An agent's prompt and first message whole.")
+@click.option("--step", metavar="N", help="Only this turn of an agent, or row of the step log, whole.")
 @options.speaker
 @options.as_json
 @options.session
-def show(session: Session, run_or_item: str, speaker: str | None) -> None:
-    """Its ledger and step log."""
+def show(session: Session, run_or_item: str, prompts: bool, step: str | None, speaker: str | None) -> None:
+    """Its ledger and step log; an agent's run turn by turn: what it was told, said, called and was answered."""
     who = session.who(speaker)
     told = session.desk.run(who, run_or_item)
+    zone = session.zone(who)
+    if told["route"] == "agent":
+        return _show_agent(
+            session, told, session.desk.transcript(who, told["run_id"]), zone, prompts=prompts, step=step
+        )
+    if step is not None:
+        told = {**told, "steps": [row for row in told["steps"] if step in (str(row["seq"]), row["key"])]}
+        if not told["steps"]:
+            raise NotFound(f"{told['run_id']} has no step {step!r}", fix=f"see: deputy run show {told['run_id']}")
     if session.output.as_json:
         return session.output.document(told)
+    session.output.draw(*_drawn_run(told, zone, whole=step is not None))
+
+
+def _show_agent(
+    session: Session, run: Mapping[str, Any], told: Mapping[str, Any], zone: str, *, prompts: bool, step: str | None
+) -> None:
+    turn = None
+    if step is not None:
+        turn = next(
+            (one["turn"] for one in told["turns"] if step in (one["turn"], one["turn"].removeprefix("t"))), None
+        )
+        if turn is None:
+            known = ", ".join(one["turn"].removeprefix("t") for one in told["turns"]) or "none yet"
+            raise NotFound(f"{run['run_id']} has no turn {step!r}", fix=f"it has: {known}")
+    if session.output.as_json:
+        if turn is not None:
+            return session.output.document(next(one for one in told["turns"] if one["turn"] == turn))
+        return session.output.document({**run, "transcript": told})
+    from orchestrator.surfaces.cli import agent_view
+
+    session.output.draw(agent_view.transcript(told, zone, prompts=prompts, turn=turn))
+
+
+def _drawn_run(told: Mapping[str, Any], zone: str, *, whole: bool) -> list[RenderableType]:
     from rich.text import Text
 
     from orchestrator.surfaces.cli import view
 
-    zone = session.zone(who)
-    session.output.draw(
+    rows: list[view.Row] = [
+        [
+            str(row["seq"]),
+            shown(row["at"], zone),
+            row["kind"],
+            Text(row["key"], style="bold"),
+            Text(_written(row["body"], whole=whole), style="dim"),
+        ]
+        for row in told["steps"]
+    ]
+    return [
         Text.assemble(
             (told["workflow"] or told["route"] or "run", "bold"),
             f"  {told['state']}  ",
@@ -84,23 +129,9 @@ def show(session: Session, run_or_item: str, speaker: str | None) -> None:
         Text("\nledger", style="dim"),
         *[view.effect_line(effect) for effect in told["effects"]],
         Text("\nsteps", style="dim"),
-        view.table(
-            ["", "when", "kind", "step", "what"],
-            [
-                [
-                    str(s["seq"]),
-                    shown(s["at"], zone),
-                    s["kind"],
-                    Text(s["key"], style="bold"),
-                    Text(_brief(s["body"]), style="dim"),
-                ]
-                for s in told["steps"]
-            ],
-            empty="Nothing is recorded.",
-        ),
-    )
-    for effect in told["effects"]:
-        session.output.draw(Text(f"why {effect['tool']}: deputy run why {effect['effect_id']}", style="dim"))
+        view.table(["", "when", "kind", "step", "what"], rows, empty="Nothing is recorded."),
+        *[Text(f"why {e['tool']}: deputy run why {e['effect_id']}", style="dim") for e in told["effects"]],
+    ]
 
 
 @command.command()
@@ -109,17 +140,18 @@ def show(session: Session, run_or_item: str, speaker: str | None) -> None:
 @options.as_json
 @options.session
 def watch(session: Session, run_or_item: str, speaker: str | None) -> int:
-    """Follow it to where it rests; exit codes as with ask."""
+    """Follow it to where it rests, each step of its agents told as it comes; exit codes as with ask."""
     from orchestrator.surfaces.cli.follow import Follower
 
     who = session.who(speaker)
     item_id = _item(session, who, run_or_item)
     try:
-        document, code = Follower(session, who, item_id, approve_all=False).run()
+        follower = Follower(session, who, item_id, approve_all=False, tell=True)
+        document, code = follower.run()
     except KeyboardInterrupt:
         session.output.note(f"\nDetached; the work goes on. Come back with: deputy run watch {item_id}")
         return Exit.INTERRUPTED
-    show_rest(session, document, session.zone(who), speaker=speaker)
+    show_rest(session, document, session.zone(who), speaker=speaker, scene=follower.scene)
     return code
 
 
@@ -193,7 +225,7 @@ def drawn_trace(told: Mapping[str, Any]) -> RenderableType:
     begin = min(datetime.fromisoformat(span["started_at"]) for span in spans)
     whole_s = max((datetime.fromisoformat(span["ended_at"]) - begin).total_seconds() for span in spans) or 1e-6
     rows: list[list[RenderableType | str | None]] = []
-    for depth, span in _nested(spans):
+    for depth, span in view.nested(spans, "span_id", "parent_id"):
         start_s = (datetime.fromisoformat(span["started_at"]) - begin).total_seconds()
         long_s = (datetime.fromisoformat(span["ended_at"]) - begin).total_seconds() - start_s
         left, width = int(BAR * start_s / whole_s), max(1, round(BAR * long_s / whole_s))
@@ -211,30 +243,21 @@ def drawn_trace(told: Mapping[str, Any]) -> RenderableType:
     return view.table([f"trace {told['trace_id']}", "", "", ""], rows, empty="")
 
 
-def _nested(spans: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
-    """Spans with their depth, parents before children; one whose parent is not there yet stands at the top."""
-    known = {span["span_id"] for span in spans}
-    below: dict[str | None, list[Mapping[str, Any]]] = {}
-    for span in spans:
-        below.setdefault(span["parent_id"] if span["parent_id"] in known else None, []).append(span)
-
-    def walk(parent: str | None, depth: int) -> list[tuple[int, Mapping[str, Any]]]:
-        return [entry for span in below.get(parent, ()) for entry in ((depth, span), *walk(span["span_id"], depth + 1))]
-
-    return walk(None, 0)
-
-
 def _item(session: Session, who: Principal, run_or_item: str) -> str:
     if run_or_item.startswith("item_"):
         return run_or_item
     return str(session.desk.run(who, run_or_item)["item_id"])
 
 
-def _brief(body: Any) -> str:
+def _written(body: Any, *, whole: bool) -> str:
     import json
 
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
-    return text if len(text) <= 90 else f"{text[:89]}…"
+    text = (
+        body
+        if isinstance(body, str)
+        else json.dumps(body, ensure_ascii=False, default=str, indent=2 if whole else None)
+    )
+    return text if whole or len(text) <= 90 else f"{text[:89]}…"
 
 
 def _changed(session: Session, document: Mapping[str, Any]) -> None:

@@ -56,9 +56,12 @@ def ls(
 @options.as_json
 @options.session
 def show(session: Session, item_id: str, speaker: str | None) -> None:
-    """One item, whole: match, slots, effects, cards, result, receipt."""
-    who = session.who(speaker)
-    show_rest(session, session.desk.item(who, item_id), session.zone(who), speaker=speaker)
+    """One item, whole: match, slots, its agents and where each stands, effects, cards, result, receipt, budget."""
+    from orchestrator.surfaces.cli.scene import Scene
+
+    who, scene = session.who(speaker), Scene()
+    scene.take(session.desk.watch(who, item_id, {}))
+    show_rest(session, scene.document, session.zone(who), speaker=speaker, scene=scene)
 
 
 @command.command()
