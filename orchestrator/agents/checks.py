@@ -173,7 +173,13 @@ def claims_match_effects(result: Json, facts: CheckFacts) -> list[str]:
 def tells_failures(result: Json, facts: CheckFacts) -> list[str]:
     """Where a task or an effect did not succeed, the result says something under not_done, failed, problems or open."""
     failed = [str(child.get("item_id")) for child in facts.children if child.get("state") in SETTLED - {"done"}]
-    failed += [str(effect["tool"]) for effect in facts.effects if effect.get("state") in ("failed", "unknown")]
+    made_good: set[str] = set()  # tools whose failed attempt was followed by one that succeeded
+    for effect in reversed(facts.effects):
+        tool, state = str(effect["tool"]), effect.get("state")
+        if state == "done":
+            made_good.add(tool)
+        elif state == "unknown" or (state == "failed" and tool not in made_good):
+            failed.append(tool)
     told = any(_has_value(record[key]) for record in records(result) for key in _TOLD if key in record)
     if not failed or told:
         return []

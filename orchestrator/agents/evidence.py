@@ -15,9 +15,13 @@ from typing import Any
 from connectors.spec import Json
 
 SETTLED = frozenset({"done", "failed", "denied", "cancelled", "over_budget", "needs_model"})
-ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+ADDRESS = (
+    re.compile(  # lengths as in RFC 5321, 4.5.3.1, so that a long text without an address costs no more than its length
+        r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,63}"
+    )
+)
 MARKED_ID = re.compile(  # kind, then body, then perhaps a part of it: evt_…, item_…, msg_…_s0
-    r"(?<![\w@.-])[a-z]{2,12}_(?=[0-9a-z]*\d)[0-9a-z]{6,}(?:_[a-z]\d+)?(?:~\d+)?(?![\w@-])"
+    r"(?<![\w@.-])[a-z]{2,12}_(?=[a-z]{0,64}\d)[0-9a-z]{6,64}(?:_[a-z]\d+)?(?:~\d+)?(?![\w@-])"
 )
 _ID_KEY = re.compile(r"(?:^|_)ids?$")
 

@@ -51,7 +51,7 @@ BOOKED = effect(
 )
 
 
-def table(name: str, rows: Sequence[tuple[Json, dict[str, Any], str | None]]) -> Any:
+def table(name: str, rows: Sequence[tuple[Json, dict[str, Any], str | None]]) -> pytest.MarkDecorator:
     """Rows (result, facts, words of the problem; None: passes) of one check, as parameters."""
     return pytest.mark.parametrize(
         ("name", "result", "facts", "says"),
@@ -215,6 +215,13 @@ def test_what_is_said_to_be_done_was_done(name: str, result: Json, facts: dict[s
         ({"text": "all well"}, {"children": [child("failed")]}, "item_00000000c1"),
         ({"not_done": []}, {"effects": [{**SENT, "state": "failed"}]}, "mail.send"),
         ({"text": "all well"}, {"children": [child("running")]}, None),  # another check's matter
+        ({"text": "all well"}, {"effects": [{**SENT, "state": "failed"}, SENT]}, None),  # made good afterwards
+        ({"text": "all well"}, {"effects": [SENT, {**SENT, "state": "failed"}]}, "mail.send"),
+        (
+            {"text": "all well"},
+            {"effects": [{**SENT, "state": "unknown"}, SENT]},
+            "mail.send",
+        ),  # it may have gone twice
     ],
 )
 def test_failures_are_not_passed_over(name: str, result: Json, facts: dict[str, Any], says: str | None) -> None:
@@ -249,12 +256,25 @@ def test_a_nested_list_is_reached_by_its_path() -> None:
     assert checks.run(["covers:context.rows"], {"x": "b"}, facts)
 
 
+@pytest.mark.parametrize(
+    "text", ["a" * 300_000, "a." * 150_000, "a@" * 150_000, "evt_" * 75_000, "a@" + "b." * 150_000]
+)
+def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
+    """Looking for addresses and ids is linear; were it quadratic, this would not come back within minutes."""
+    facts = make_facts(reads=[read(text)])
+
+    problems = checks.run(["names_only_real_ids", "addresses_are_known"], {"note": text}, facts)
+
+    assert len(problems) <= 10
+    assert "dana@northwind.example" in facts.known_addresses
+
+
 # --- the registry -------------------------------------------------------------------------------------------------
 
 
 def test_checks_run_in_order_and_tell_ten_problems_at_most() -> None:
     """The first check's problems come first; a flood is cut."""
-    result = {"to": "x@nowhere.example", "ids": [f"evt_00000{number:03d}" for number in range(30)]}
+    result: Json = {"to": "x@nowhere.example", "ids": [f"evt_00000{number:03d}" for number in range(30)]}
 
     problems = checks.run(["addresses_are_known", "names_only_real_ids"], result, make_facts())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -300,3 +301,39 @@ def test_a_schema_is_refused_before_anybody_works_towards_it(schema: Any, from_m
     problem = problem_of(schema, from_model=from_model)
 
     assert (problem is None) if says is None else (problem is not None and says in problem)
+
+
+# --- the page about it --------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
+    """What a reader copies loads, renders and, for the check, finds what it is for."""
+    agent, plan = re.findall(r"```markdown\n(.*?)```", PAGE, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    room: dict[str, Any] = {}
+    exec(code, room)  # our own page
+    booked = {
+        "tool": "calendar.create_event",
+        "args": {"start": "2026-03-05T19:00+01:00"},
+        "state": "done",
+        "result": {},
+    }
+    facts = checks.CheckFacts(request="", goal="", effects=[booked], now=datetime(2026, 3, 4, tzinfo=UTC), zone="UTC")
+
+    spec = definition(write(tmp_path, "invoices", agent)).spec(NAMES, task=prompts.load("task"), variables=VARIABLES)
+    write(tmp_path, "plan", plan)
+
+    assert "in the mail of Alex Stone." in spec.prompt
+    assert prompts.load("plan", tmp_path).version == 2
+    assert room["within_office_hours"]({}, facts) == ["2026-03-05T19:00+01:00 is outside office hours: move it."]
+
+
+def test_the_page_names_every_check_prompt_field_and_shipped_agent() -> None:
+    """A list on the page that has fallen behind is found here."""
+    fields = set(AgentSpec.__dataclass_fields__) - {"prompt", "prompt_digest", "name"}
+
+    named = {*checks.CHECKS, *prompts.VARIABLES, *fields, *catalogue(), "version", "description", "covers:FIELD"}
+
+    assert [name for name in sorted(named) if f"`{name}" not in PAGE] == []
