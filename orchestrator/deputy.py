@@ -21,9 +21,10 @@ from orchestrator.domain.principal import Principal
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import audit as audit_table
+from orchestrator.store import budgets, edits, packets, steplog, waits, worklist
 from orchestrator.store import connections as connections_table
-from orchestrator.store import edits, steplog, waits, worklist
 from orchestrator.store import effects as effects_table
+from orchestrator.store import memories as memories_table
 from orchestrator.store import outbox as outbox_table
 from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
@@ -96,6 +97,7 @@ class Deputy:
             raise UsageError(
                 f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
             )
+        _check_budget((options or {}).get("budget"))
         new = NewItem(
             request=text,
             requester=who.principal_id,
@@ -284,15 +286,19 @@ class Deputy:
             item = self._visible(tx, who, item_id)
             tree: list[dict[str, Any]] = []
             rows: dict[str, list[dict[str, Any]]] = {}
-            for one in (item, *(worklist.get(tx, child) for child in worklist.descendants(tx, item_id))):
+            family = [item_id, *worklist.descendants(tx, item_id)]
+            born, limits = packets.of_many(tx, family), budgets.of_many(tx, family)
+            for one in (worklist.get(tx, member) for member in family):
                 runs = runs_table.of_item(tx, one.item_id)
+                packet = born.get(one.item_id)
                 tree.append(
                     {
                         **self._brief(tx, one, now),
                         "run_id": runs[-1].run_id if runs else None,
-                        "agent": runs[-1].pins.get("agent") if runs else None,
+                        "agent": (runs[-1].pins if runs else {}).get("agent") or (packet and packet.spec.get("name")),
                         "text": one.text,
                         "error": dict(one.error) if one.error else None,
+                        "budget": limits.get(one.item_id, {}),
                     }
                 )
                 if runs and runs[-1].route == "agent":
@@ -332,6 +338,70 @@ class Deputy:
                 "near_miss": effect.facts.get("near_miss"),
                 "bundle_digest": effect.bundle_digest,
             }
+
+    # ---- memory ------------------------------------------------------------------------------------------------------
+    def memories(
+        self, who: Principal, *, scope: str | None = None, limit: int = 200, after: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Facts that this principal may read, newest first. Another person's facts are nobody else's, admins included."""
+        with self._store.read() as tx:
+            found = memories_table.list_for(
+                tx, self._reader(tx, who), clock.now(), scope=scope, limit=limit, after=after
+            )
+            return [documents.memory_entry(fact) for fact in found]
+
+    def memory(self, who: Principal, memory_id: str) -> dict[str, Any]:
+        with self._store.read() as tx:
+            return documents.memory_entry(memories_table.get(tx, memory_id, self._reader(tx, who), clock.now()))
+
+    def remember(
+        self,
+        who: Principal,
+        text: str,
+        *,
+        scope: str = "person",
+        workflow: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> dict[str, Any]:
+        """The fact: of the principal, of their team, or of `workflow`, where an admin's is read by everybody who runs it."""
+        now = clock.now()
+        with self._store.tx() as tx:
+            reader = self._reader(tx, who)
+            owners = {"person": reader.person, "team": reader.team, "workflow": workflow or ""}
+            if scope not in owners:
+                raise UsageError(f"a person cannot add a {scope!r} fact", fix=f"use one of: {', '.join(owners)}")
+            if scope == "team" and not reader.team:
+                raise UsageError(f"{who.name} is in no team of the directory", fix="keep it as a fact of the person")
+            memory_id = memories_table.add(
+                tx,
+                scope=scope,
+                owner=owners[scope],
+                text=text,
+                source={"kind": "person", "ref": "", "by": who.principal_id},
+                created_by=who.principal_id,
+                now=now,
+                expires_at=expires_at,
+                is_shared=scope == "workflow" and reader.is_admin,
+            )
+            fact = memories_table.get(tx, memory_id, reader, now)
+            tx.audit(_memory_event("memory.added", who, fact, now))
+            return documents.memory_entry(fact)
+
+    def edit_memory(self, who: Principal, memory_id: str, text: str) -> dict[str, Any]:
+        """The fact with other words, which are this principal's own now. NotFound for what they may not read."""
+        now, source = clock.now(), {"kind": "person", "ref": "", "by": who.principal_id}
+        with self._store.tx() as tx:
+            fact = memories_table.edit(tx, memory_id, self._reader(tx, who), now, text=text, source=source)
+            tx.audit(_memory_event("memory.edited", who, fact, now))
+            return documents.memory_entry(fact)
+
+    def forget(self, who: Principal, memory_id: str) -> dict[str, Any]:
+        """The fact as it was; it is gone. NotFound for what they may not read."""
+        now = clock.now()
+        with self._store.tx() as tx:
+            fact = memories_table.forget(tx, memory_id, self._reader(tx, who), now)
+            tx.audit(_memory_event("memory.forgotten", who, fact, now))
+            return documents.memory_entry(fact)
 
     # ---- people, audit, news -----------------------------------------------------------------------------------------
     def people(self) -> list[dict[str, Any]]:
@@ -458,6 +528,10 @@ class Deputy:
             return []
         return [wait for item_id in self._unsettled(tx, item) for wait in waits.open_waits(tx, item_id)]
 
+    def _reader(self, tx: Tx, who: Principal) -> memories_table.Reader:
+        team = next((one.team for one in people_table.all(tx) if one.address == who.principal_id), "")
+        return memories_table.Reader(person=who.principal_id, team=team, is_admin="admin" in who.roles)
+
     def _brief(self, tx: Tx, item: Item, now: datetime) -> dict[str, Any]:
         return documents.brief(
             item,
@@ -525,6 +599,25 @@ def _choice(text: str, choices: Sequence[str]) -> str:
             f"{said!r} does not name one of the choices", fix=f"answer with a number or words of one: {listed}"
         )
     return close[0]
+
+
+def _check_budget(limits: Any) -> None:
+    """UsageError for what no budget can be: it would otherwise only be noticed when somebody works on the item."""
+    if limits is None:
+        return
+    if not isinstance(limits, Mapping):
+        raise UsageError("the budget is not an object", fix=f"give limits by name: {', '.join(budgets.NAMES)}")
+    for name, most in limits.items():
+        if name not in budgets.NAMES:
+            raise UsageError(f"there is no budget called {name!r}", fix=f"use one of: {', '.join(budgets.NAMES)}")
+        if type(most) is not int or most < 0:
+            raise UsageError(f"the budget of {name} cannot be {most!r}", fix="give a whole number, 0 or more")
+
+
+def _memory_event(kind: str, who: Principal, fact: memories_table.Memory, now: datetime) -> AuditEvent:
+    """Says that, by whom and of which scope; never what."""
+    body = {"memory_id": fact.memory_id, "scope": fact.scope.value}
+    return AuditEvent(kind=kind, actor=who.principal_id, at=now.isoformat(), body=body)
 
 
 def _run(run: runs_table.Run) -> dict[str, Any]:

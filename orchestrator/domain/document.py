@@ -87,6 +87,46 @@ def step_entry(row: LoggedStep) -> dict[str, Any]:
     return {"seq": row.seq, "kind": row.kind, "key": row.key, "body": row.body, "at": iso(row.at)}
 
 
+class Fact(Protocol):
+    """A long-term fact, as the store hands it out."""
+
+    @property
+    def memory_id(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def source(self) -> Mapping[str, Any]: ...
+    @property
+    def label(self) -> Mapping[str, Any] | None: ...
+    @property
+    def created_by(self) -> str: ...
+    @property
+    def is_shared(self) -> bool: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+def memory_entry(fact: Fact) -> dict[str, Any]:
+    return {
+        "memory_id": fact.memory_id,
+        "scope": str(fact.scope),
+        "owner": fact.owner,
+        "text": fact.text,
+        "source": dict(fact.source),
+        "label": dict(fact.label) if fact.label is not None else None,
+        "created_by": fact.created_by,
+        "shared": fact.is_shared,
+        "created_at": iso(fact.created_at),
+        "expires_at": iso(fact.expires_at),
+    }
+
+
 class OpenWait(Protocol):
     """An open row of `waits`, as the store hands it out."""
 
