@@ -91,8 +91,7 @@ def _other_person(text: str, memory: Memory, receivers: Sequence[str]) -> list[s
 
 def _other_address(text: str, memory: Memory, receivers: Sequence[str]) -> list[str]:
     """The prose that holds an address holds another one that carries the name of whom the words, or the call, name."""
-    named = {token.lower() for token in re.findall(r"\b[A-Z][a-z]{2,}\b", text)}
-    named |= {
+    named = _names_in(text) | {
         normal(receiver) for receiver in receivers if "@" not in receiver and len(receiver) > 2
     }  # the call's own name
     for receiver in receivers:
@@ -102,6 +101,29 @@ def _other_address(text: str, memory: Memory, receivers: Sequence[str]) -> list[
             if any(_carries(other, named) for prose in record.texts for other in EMAIL.findall(prose)):
                 return ["the same text holds an address that fits the name in the request better"]
     return []
+
+
+def outdone(addresses: Sequence[str], memory: Memory) -> set[str]:
+    """Addresses that only prose holds, next to one that fits a name in the request better: for a case that will not see
+    the prose. Where no call says which wish it serves, each wish counts."""
+    found = set()
+    for wish in wishes(memory.own_text) if addresses else ():
+        named = set() if wish.forbids else _names_in(wish.text)
+        for address in addresses:
+            if named and not _carries(address, named):
+                others = (
+                    other
+                    for record in memory.in_text(address)
+                    for prose in record.texts
+                    for other in EMAIL.findall(prose)
+                )
+                if any(_carries(other, named) for other in others):
+                    found.add(address)
+    return found
+
+
+def _names_in(text: str) -> set[str]:
+    return {token.lower() for token in re.findall(r"\b[A-Z][a-z]{2,}\b", text)}
 
 
 def _carries(address: str, names: set[str]) -> bool:

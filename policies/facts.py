@@ -61,7 +61,7 @@ def compute(
         sink_is_meant=sink_is_meant and url_level >= 3,
         by_template=grant.writer == "template",
     )
-    wrong = [] if kind in ("read", "fetch") else contradiction.find(tool, after, memory, named)
+    wrong = [] if kind in lexicon.INFORMED else contradiction.find(tool, after, memory, named)
     problems = _misfits(tool, args)
     context = {
         "kind": kind,
@@ -139,8 +139,13 @@ def _identities(tool: Tool, args: Mapping[str, Any], memory: Memory, grant: Gran
                 level = UNTRUSTED  # prose names no link for a person
             if level.number < 3 and grant.brings(tool, arg.name, value):
                 level = Level(3, True, "written in the published grant")
-            found.append(_Valued(arg.name, value, level, tool.effect not in ("read", "fetch")))
+            found.append(_Valued(arg.name, value, level, _weighs(tool, arg)))
     return found
+
+
+def _weighs(tool: Tool, arg: Arg) -> bool:
+    """Whether a value counts for the call's level. Work that is handed on does nothing to what it names, save to people."""
+    return tool.effect not in lexicon.INFORMED or (tool.effect == "delegate" and arg.role == "who")
 
 
 def _values(arg: Arg, value: Any) -> list[str]:
@@ -170,7 +175,7 @@ def _valued(tool: Tool, args: Mapping[str, Any], memory: Memory, role: str) -> l
 
 
 def _amounts(tool: Tool, args: Mapping[str, Any], memory: Memory) -> list[_Valued]:
-    if tool.effect == "read":
+    if tool.effect in ("read", "delegate"):
         return []
     said = {plain(number) for number in numbers(memory.own_text)}
     found = []
@@ -245,6 +250,8 @@ def _kind(tool: Tool, args: Mapping[str, Any], others: Sequence[str]) -> str:
         return tool.effect
     if tool.destructive:
         return "destroy"
+    if tool.effect == "delegate" and not others:
+        return "delegate"
     return "share" if tool.effect in lexicon.SHARING or others else "write"
 
 

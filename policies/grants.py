@@ -94,11 +94,23 @@ class Grant:
                 if both is not None and both not in clauses:
                     clauses.append(both)
         return Grant(
-            clauses=tuple(clauses),
+            clauses=tuple(_needed(clauses)),
             writer="template" if "template" == self.writer == other.writer else "model",
             links=tuple(sorted(set(self.links) & set(other.links))),
             scope=_both(self.scope, other.scope),
         )
+
+    def handed_on(self, scope: Sequence[str], may: Sequence[Mapping[str, Any]] | None) -> Grant:
+        """What is left of this grant for whoever takes work over: these tools, and of what it grants only what `may` says."""
+        if may is None:
+            return replace(self, scope=_both(self.scope, tuple(scope)))
+        try:
+            asked = Grant.from_json({"clauses": list(may), "writer": self.writer, "links": self.links, "scope": scope})
+        except (TypeError, AttributeError) as error:
+            raise ValueError(
+                f"grant: {error}; write clauses such as {{effect: send, noun: email, quota: 1}}"
+            ) from error
+        return self.intersect(asked)
 
     def plus(self, clauses: Sequence[Clause]) -> Grant:
         """Widened by the requester's own later words. Nobody else's words may come here."""
@@ -214,6 +226,39 @@ def _narrow(mine: Clause, theirs: Clause) -> Clause | None:
         quotas=quotas,
         expires_at=min(expiries) if expiries else None,
     )
+
+
+def _needed(clauses: Sequence[Clause]) -> list[Clause]:
+    """Without those that a wider one among them makes idle, so that grants handed on and on do not grow."""
+    return [
+        clause
+        for at, clause in enumerate(clauses)
+        if not any(
+            _is_inside(clause, other) and (before < at or not _is_inside(other, clause))
+            for before, other in enumerate(clauses)
+            if before != at
+        )
+    ]
+
+
+def _is_inside(one: Clause, other: Clause) -> bool:
+    """Whether whatever the one grants, now or later, the other grants too."""
+    return (
+        set(one.effects) <= set(other.effects)
+        and _fits(one.nouns, other.nouns)
+        and _fits(one.tools, other.tools)
+        and all(
+            arg in one.constraints and set(one.constraints[arg]) <= set(other.constraints[arg])
+            for arg in other.constraints
+        )
+        and all(arg in other.values and set(one.values[arg]) <= set(other.values[arg]) for arg in one.values)
+        and all(name in one.quotas and one.quotas[name] <= most for name, most in other.quotas.items())
+        and (other.expires_at is None or (one.expires_at is not None and one.expires_at <= other.expires_at))
+    )
+
+
+def _fits(inner: tuple[str, ...] | None, outer: tuple[str, ...] | None) -> bool:
+    return outer is None or (inner is not None and set(inner) <= set(outer))
 
 
 def _within(value: Any, allowed: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import cedarpy
 
-from policies import audience, digest, facts, reasons, records, request
+from policies import audience, digest, facts, handover, outgoing, reasons, records, request
 from policies import bundle as bundles
 from policies.bundle import Bundle
 from policies.decision import Decision
@@ -215,20 +215,27 @@ class Case:
         self._memory.record_saying(Saying(text, 2 if mine else 1))
 
     def observe(self, result: Result) -> None:
-        """What a call brought back. Errors teach nothing; an effect's answer only the ids it minted."""
+        """What a call brought back. Errors and work handed on teach nothing; an effect's answer only the ids it minted.
+        With labels it is what they say: the call then only names where it came from."""
         if result.error is not None and result.labels is None:
             return
         args = dict(result.call.args)
         tool = self.tools.get(result.call.tool) or derive(
             result.call.tool, "", {"properties": {name: {} for name in args}}
         )
-        if result.labels is None and tool.effect not in ("read", "fetch"):
+        if result.labels is not None:
+            self._memory.record_all(handover.records_of(tool, result.value, result.labels, self._memory))
+            self._memory.laundered |= handover.written_in(result.labels)
+            return
+        if tool.effect not in ("read", "fetch"):
             self._count(tool, args)
+        if tool.effect == "delegate":
+            return  # what came back is an echo of ours, or comes once more with labels
+        if tool.effect not in ("read", "fetch"):
             self._memory.record_written(strings(args))
         found = tool.effect in ("read", "fetch") and self._was_meant(tool, args)
-        taken = records.take_apart(tool, args, result.value, found=found, labels=result.labels)
-        self._memory.record_all(taken)
-        if tool.is_directory and result.labels is None:
+        self._memory.record_all(records.take_apart(tool, args, result.value, found=found))
+        if tool.is_directory:
             self._learn_people(result.value, tool)
 
     def _count(self, tool: Tool, args: Mapping[str, Any]) -> None:
@@ -338,6 +345,22 @@ class Case:
     def label(self) -> audience.Context:
         """Class, taint and readers of everything read so far; never gets cleaner."""
         return audience.label(self._memory)
+
+    # ---- handing on ------------------------------------------------------------------------------------------------
+
+    def labels_of(self, value: Any) -> dict[str, Any]:
+        """What another case may know of a value that leaves this one (`Result.labels`): for each piece of it the level it has
+        here, and class and readers of everything read so far. A huge value is of level 0 as a whole."""
+        return handover.labels_of(self._memory, value, written=self._is_child)
+
+    def child_grant(self, scope: Sequence[str], may: Sequence[Mapping[str, Any]] | None = None) -> Grant:
+        """A grant for work that is handed on, never wider than this case's own: only these tools, and of its clauses only
+        what `may` (clauses as a workflow file has them) leaves of them. ValueError for clauses that cannot be read."""
+        return self.grant.handed_on(scope, may)
+
+    def without_links(self, text: str) -> str:
+        """A text as it may be put before a person: links that the user did not write are taken out."""
+        return outgoing.clean(text, self._memory, self.grant.links)
 
     # ---- parking ---------------------------------------------------------------------------------------------------
 

@@ -21,9 +21,13 @@ EFFECTS = frozenset(
         "pay",
         "publish",
         "rule",
+        "delegate",
     }
 )
 READS = frozenset({"read"})
+INFORMED = frozenset(
+    {"read", "fetch", "delegate"}
+)  # objects that such a call names only inform: it does nothing to them
 DESTRUCTIVE = frozenset({"delete", "remove", "pay", "rule"})
 SHARING = frozenset({"send", "share", "invite", "add", "publish"})
 WRITES = frozenset({"create", "update"})

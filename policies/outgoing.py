@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from policies import lexicon
 from policies.labels import Memory
 from policies.manifest import Tool
 from policies.words import EMAIL, LINK, TRAILING, normal
@@ -14,7 +15,7 @@ REMOVED = "[link removed]"
 
 def rewrite(tool: Tool, args: Mapping[str, Any], memory: Memory, links: Sequence[str]) -> dict[str, Any]:
     """Only the arguments that must change, with their new values; empty for most calls."""
-    if tool.effect in ("read", "fetch"):
+    if tool.effect in lexicon.INFORMED:  # what is handed on stays in the house: an agent may be told of a link
         return {}
     allowed = {normal(link) for link in links}
     changed = {}
@@ -25,6 +26,11 @@ def rewrite(tool: Tool, args: Mapping[str, Any], memory: Memory, links: Sequence
             if cleaned != value:
                 changed[arg.name] = cleaned
     return changed
+
+
+def clean(text: str, memory: Memory, links: Sequence[str]) -> str:
+    """A text without the links that neither the user wrote nor the grant lists."""
+    return _clean_text(text, memory, {normal(link) for link in links})
 
 
 def emptied(args: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:

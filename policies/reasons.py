@@ -79,6 +79,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Nothing makes this one pass unasked.",
     ),
     "a read within scope is allowed": ("Reading changes nothing.", ""),
+    "work handed on within one's own authority is allowed": (
+        "It stays in the house, and gains no authority by it.",
+        "",
+    ),
     "a visit to an address the user wrote is allowed": ("The user wrote the address.", ""),
     "a change that stays with the user is allowed": ("The user asked for it, and nobody else is told.", ""),
     "a change the user asked for is allowed": ("The user asked for it, on what they meant.", ""),

@@ -91,9 +91,7 @@ def split(value: Any, where: str | None) -> list[Any]:
     return [] if value is None else [value]
 
 
-def take_apart(
-    tool: Tool, args: Mapping[str, Any], value: Any, *, found: bool, labels: Mapping[str, Any] | None
-) -> list[Record]:
+def take_apart(tool: Tool, args: Mapping[str, Any], value: Any, *, found: bool) -> list[Record]:
     """Every record of one answer, in order."""
     entries = split(value, tool.output.records)
     echoes = tuple(sorted(token_set(strings(dict(args))) | {normal(text) for text in strings(dict(args))}))
@@ -111,10 +109,11 @@ def take_apart(
         parent = {key: entry for key, entry in value.items() if not isinstance(entry, (list, Mapping))}
     records = []
     for entry in entries:
-        record = _record(
-            tool, args, entry, parent, echoes, found=found, unique=found and len(entries) == 1, complete=complete
+        records.append(
+            _record(
+                tool, args, entry, parent, echoes, found=found, unique=found and len(entries) == 1, complete=complete
+            )
         )
-        records.append(_labelled(record, labels) if labels is not None else record)
     return records
 
 
@@ -185,27 +184,6 @@ def _record(
         echoes=echoes,
         numbers=bag.numbers,
         times=bag.times,
-    )
-
-
-def _labelled(record: Record, labels: Mapping[str, Any]) -> Record:
-    """A value that code labelled: its levels are what `labels` says, and never more.
-
-    labels: {"level": 0..4 for everything in it, "values": {value: level}, "author", "readers", "class": "normal|secret"}.
-    """
-    level = int(labels.get("level", 0))
-    told = {normal(str(value)): int(number) for value, number in (labels.get("values") or {}).items()}
-    given = dict.fromkeys((*record.ids, *record.titles, *record.attested, *token_set(record.texts)), level)
-    readers = labels.get("readers")
-    return Record(
-        tool=record.tool,
-        collection="labelled",
-        texts=(*record.texts, *record.ids),
-        author=labels.get("author"),
-        author_known=True,
-        readers=None if readers is None else tuple(sorted(normal(str(entry)) for entry in readers)),
-        secret=labels.get("class") == "secret" or record.secret,
-        given=given | told,
     )
 
 
