@@ -1,4 +1,4 @@
-"""The settings of models that are tables: endpoints, profiles, prices. Checked here, read by the settings and the model clients.
+"""The settings of models: which, where, with what profile, at what price. A part of the settings, read by the model clients.
 
 Imports nothing of ours. A key nobody knows is an error, with the one that was probably meant.
 """
@@ -6,10 +6,13 @@ Imports nothing of ours. A key nobody knows is an error, with the one that was p
 from __future__ import annotations
 
 import difflib
+import json
+from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
 Role = Literal["supervisor", "task", "judge"]
 # LangChain's names of model providers (`init_chat_model`): what may stand before the colon of a model's name.
@@ -75,9 +78,7 @@ class EndpointSettings(_Table):
     @field_validator("base_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("is no http:// or https:// address")
-        return value or None
+        return web_address(value)
 
     @model_validator(mode="after")
     def _named_provider(self) -> Self:
@@ -91,6 +92,98 @@ class PriceSettings(_Table):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0, description="cached input; default: as input")
+
+
+class ModelSettings(BaseSettings):
+    """What can be set about models. Inherited by `orchestrator.settings.Settings`, never used alone."""
+
+    models: tuple[EndpointSettings, ...] = Field(
+        default=(),
+        description="[[models]] tables: name, model, base_url, api_key_env, roles, order, weight, admits_secret, profile",
+    )
+    model_base_url: str | None = Field(
+        default=None, description="An OpenAI-style endpoint (vLLM, Ollama, llama.cpp, any gateway)"
+    )
+    model: str = Field(default="none", description="provider:model, the name of a [[models]] table, or none")
+    model_supervisor: str | None = Field(default=None, description="Model of the supervisor; default: model")
+    model_task: str | None = Field(default=None, description="Model of task agents; default: model")
+    model_judge: str | None = Field(default=None, description="Model of judges; default: model")
+    model_api_key: SecretStr | None = Field(
+        default=None, description="Key for model; default: the provider's own variable, such as OPENAI_API_KEY"
+    )
+    model_stream: bool | None = Field(
+        default=None, description="Whether replies are streamed; default: only where somebody watches"
+    )
+    model_timeout_s: float = Field(
+        default=120.0, ge=0.1, le=3600, description="Seconds for one whole reply, retries included"
+    )
+    model_idle_s: float = Field(default=60.0, ge=0.1, le=3600, description="Longest silence inside a streamed reply")
+    model_retries: int = Field(default=4, ge=0, le=20, description="How often one endpoint is tried again for a reply")
+    model_max_tokens: int = Field(default=4096, ge=16, description="Longest reply asked for")
+    model_context_tokens: int | None = Field(
+        default=None, ge=256, description="The model's window; default: what is known of it by its name, else 32768"
+    )
+    model_profile: ProfileSettings = Field(
+        default=ProfileSettings(), description="What the model takes, e.g. {temperature = false}; default: by its name"
+    )
+    model_admits_secret: bool | None = Field(
+        default=None,
+        description="Whether what is classed secret may be sent to it; default: only if model_base_url is this very host",
+    )
+    model_record: Path | None = Field(
+        default=None, description="File that every reply is recorded to, for recorded:FILE as a model"
+    )
+    prices: dict[str, PriceSettings] = Field(
+        default={}, description='[prices."provider:model"] input, output, cached: US dollars per million tokens'
+    )
+
+    @field_validator("model_base_url")
+    @classmethod
+    def _model_address(cls, value: str | None) -> str | None:
+        """An empty text switches it off, so that a flag can take back what another source says."""
+        return web_address(value)
+
+    @field_validator("model_record")
+    @classmethod
+    def _whole_record(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("models", "prices", "model_profile", mode="before")
+    @classmethod
+    def _table(cls, value: Any) -> Any:
+        """A text, from a flag, is JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("is not JSON") from None
+
+    @field_validator("models")
+    @classmethod
+    def _own_names(cls, value: tuple[EndpointSettings, ...]) -> tuple[EndpointSettings, ...]:
+        names = [endpoint.name for endpoint in value]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"has two tables called {twice!r}")
+        return value
+
+    @field_validator("model", "model_supervisor", "model_task", "model_judge")
+    @classmethod
+    def _named_model(cls, value: str | None, info: ValidationInfo) -> str | None:
+        names = [endpoint.name for endpoint in info.data.get("models", ())]
+        if value in (None, "none", *names):
+            return value
+        if value and ":" not in value and (close := difflib.get_close_matches(value, names, n=1, cutoff=0.6)):
+            raise ValueError(f"is neither provider:model nor a [[models]] table; did you mean {close[0]!r}?")
+        check_model(value or "", has_address=bool(value) and info.data.get("model_base_url") is not None)
+        return value
+
+
+def web_address(value: str | None) -> str | None:
+    """The address; None for an empty text. ValueError for anything else."""
+    if value and urlsplit(value).scheme not in ("http", "https"):
+        raise ValueError("is no http:// or https:// address")
+    return value or None
 
 
 def check_model(value: str, *, has_address: bool) -> None:

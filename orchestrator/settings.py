@@ -7,6 +7,7 @@ secrets folder, defaults. A key nobody knows is an error in a file and a warning
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 import tomllib
@@ -17,10 +18,11 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings.sources import DotEnvSettingsSource, PydanticBaseSettingsSource
 
 from orchestrator.errors import UsageError
+from orchestrator.model_settings import ModelSettings, web_address
 
 PREFIX = "DEPUTY_"
 FILE_NAME = "deputy.toml"
@@ -41,7 +43,7 @@ class Origin:
         return self.kind if not self.place else f"{self.kind} {self.place}"
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings):
     """All settings, checked. Made by `load`, which knows the sources; never changed afterwards."""
 
     model_config = SettingsConfigDict(
@@ -65,13 +67,6 @@ class Settings(BaseSettings):
         default="careful",
         description="careful: sends and invitations ask first; delegated: what you named yourself goes out",
     )
-    model: str = Field(default="none", description="provider:model, or none")
-    model_base_url: str | None = Field(
-        default=None, description="An OpenAI-style endpoint (vLLM, Ollama, llama.cpp, any gateway)"
-    )
-    model_supervisor: str | None = Field(default=None, description="Model of the supervisor; default: model")
-    model_task: str | None = Field(default=None, description="Model of task agents; default: model")
-    model_judge: str | None = Field(default=None, description="Model of judges; default: model")
     workers: int = Field(default=16, ge=1, le=1024, description="Items worked on at once by one host")
     host_stall_s: float = Field(
         default=30.0, ge=1.0, le=3600.0, description="Seconds without a heartbeat after which a host counts as stalled"
@@ -88,6 +83,21 @@ class Settings(BaseSettings):
     )
     policy_dir: Path | None = Field(default=None, description="A policy bundle instead of the shipped one")
     workflow_dir: Path | None = Field(default=None, description="Workflows of your own; default: workflows in the home")
+    agents_dir: Path | None = Field(
+        default=None, description="Predefined agents of your own; default: agents in the home"
+    )
+    prompts_dir: Path | None = Field(
+        default=None, description="Prompts of your own that replace shipped ones; default: prompts in the home"
+    )
+    budget_model_calls: int = Field(
+        default=200, ge=1, description="Model calls one request may take, all its agents included"
+    )
+    budget_tokens: int = Field(default=2_000_000, ge=1, description="Tokens, in and out, that one request may take")
+    budget_usd: float = Field(default=5.0, gt=0, description="Money one request may cost, as far as prices are known")
+    budget_minutes: float = Field(
+        default=60.0, gt=0, description="Minutes agents of one request may work, waits not counted"
+    )
+    budget_effects: int = Field(default=100, ge=0, description="Effects one request may have through agents")
     office: bool = Field(
         default=True, description="Whether the local office (a made-up company in one file) is connected"
     )
@@ -113,7 +123,7 @@ class Settings(BaseSettings):
         _check_keys(flags, where="flag")
         given = {name: value for name, value in flags.items() if value is not None}
         _warn_environment(warn or _to_stderr)
-        environment = EnvSettingsSource(cls)()
+        environment = _values(EnvSettingsSource(cls), "the environment")
         dotenv = _read_dotenv(cls)
         home = _home(given, environment, dotenv)
         file = home / FILE_NAME
@@ -151,20 +161,11 @@ class Settings(BaseSettings):
             raise ValueError("starts with neither sqlite:/// nor postgresql://")
         return value
 
-    @field_validator("url", "model_base_url", "otlp_endpoint")
+    @field_validator("url", "otlp_endpoint")
     @classmethod
-    def _web_address(cls, value: str | None) -> str | None:
+    def _server_address(cls, value: str | None) -> str | None:
         """An empty text switches it off, so that a flag can take back what another source says."""
-        if value and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("is no http:// or https:// address")
-        return value or None
-
-    @field_validator("model", "model_supervisor", "model_task", "model_judge")
-    @classmethod
-    def _named_model(cls, value: str | None) -> str | None:
-        if value not in (None, "none") and not all(part.strip() for part in value.partition(":")):
-            raise ValueError("is not provider:model (or none)")
-        return value
+        return web_address(value)
 
     @field_validator("owner")
     @classmethod
@@ -185,6 +186,25 @@ class Settings(BaseSettings):
         return self.office_path or self.home / "office.db"
 
     @property
+    def agents_folder(self) -> Path:
+        return self.agents_dir or self.home / "agents"
+
+    @property
+    def prompts_folder(self) -> Path:
+        return self.prompts_dir or self.home / "prompts"
+
+    @property
+    def budget_limits(self) -> dict[str, int]:
+        """What a request may take that names no budget of its own, under the names that budgets use."""
+        return {
+            "model_calls": self.budget_model_calls,
+            "tokens": self.budget_tokens,
+            "cost_microusd": int(self.budget_usd * 1_000_000),
+            "wall_ms": int(self.budget_minutes * 60_000),
+            "effects": self.budget_effects,
+        }
+
+    @property
     def workflow_folder(self) -> Path:
         return self.workflow_dir or self.home / "workflows"
 
@@ -194,13 +214,13 @@ class Settings(BaseSettings):
 
     @property
     def has_model(self) -> bool:
-        return self.model != "none"
+        return self.model != "none" or bool(self.models)
 
     def origin(self, name: str) -> Origin:
         return self._origins.get(name, Origin(kind="default", place=""))
 
     def describe(self) -> list[dict[str, Any]]:
-        """name, value (secrets masked), origin, description of every setting, in the order of the class."""
+        """name, value (secrets masked), origin, description of every setting, in the order of the class, models last."""
         plain = self.model_dump()
         return [
             {
@@ -210,7 +230,9 @@ class Settings(BaseSettings):
                 "place": self.origin(name).place,
                 "description": field.description or "",
             }
-            for name, field in type(self).model_fields.items()
+            for name, field in sorted(
+                type(self).model_fields.items(), key=lambda one: one[0] in ModelSettings.model_fields
+            )
         ]
 
     def as_environment(self) -> dict[str, str]:
@@ -233,6 +255,10 @@ def masked(name: str, value: Any) -> Any:
         return MASK
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Mapping):
+        return {key: masked(str(key), inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [masked(name, inner) for inner in value]
     if isinstance(value, str) and "://" in value:
         parts = urlsplit(value)
         if parts.password is not None:
@@ -244,6 +270,8 @@ def masked(name: str, value: Any) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -299,7 +327,8 @@ def _read_dotenv(cls: type[Settings]) -> dict[str, Any]:
     own = [key for key in keys if key.upper().startswith(PREFIX) and key.upper() not in _NOT_SETTINGS]
     _check_keys([key.upper().removeprefix(PREFIX).lower() for key in own], where=str(path.absolute()))
     source = DotEnvSettingsSource(cls, env_file=path, env_file_encoding="utf-8")
-    return {name: value for name, value in source().items() if name in Settings.model_fields}
+    values = _values(source, str(path.absolute()))
+    return {name: value for name, value in values.items() if name in Settings.model_fields}
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -327,7 +356,17 @@ def _read_secrets(cls: type[Settings], home: Path) -> dict[str, Any]:
     if not folder.is_dir():
         return {}
     _check_keys([entry.name for entry in folder.iterdir() if not entry.name.startswith(".")], where=str(folder))
-    return SecretsSettingsSource(cls, secrets_dir=folder, env_prefix="")()
+    return _values(SecretsSettingsSource(cls, secrets_dir=folder, env_prefix=""), str(folder))
+
+
+def _values(source: PydanticBaseSettingsSource, place: str) -> dict[str, Any]:
+    """What a source holds. Tables are JSON there."""
+    try:
+        return source()
+    except SettingsError as error:
+        raise UsageError(
+            f"a table in {place} is not JSON: {error}", fix="write it as JSON, or as a table in deputy.toml"
+        ) from error
 
 
 def _bad_value(error: ValidationError, origins: Mapping[str, Origin]) -> UsageError:
@@ -336,8 +375,9 @@ def _bad_value(error: ValidationError, origins: Mapping[str, Origin]) -> UsageEr
     said = str(first["msg"]).removeprefix("Value error, ")
     field = Settings.model_fields.get(name)
     value = first.get("input")
-    secret = name in ("token", "database_url")
+    inner = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:])
+    secret = name in ("token", "database_url", "model_api_key") or isinstance(value, Mapping | list | tuple)
     shown = "" if secret or value is None else f" {value!r}"
     origin = origins.get(name, Origin(kind="default", place=""))
     help_text = f"{name}: {field.description}" if field is not None and field.description else "see: deputy config show"
-    return UsageError(f"setting {name!r}{shown} from {origin}: {said[:1].lower()}{said[1:]}", fix=help_text)
+    return UsageError(f"setting {name + inner!r}{shown} from {origin}: {said[:1].lower()}{said[1:]}", fix=help_text)

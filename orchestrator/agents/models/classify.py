@@ -39,7 +39,10 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], *, endpoint: s
     if status == 429:
         if _QUOTA.search(told):
             return ModelError(
-                "model_rate_limited", f"{at}: the quota is used up{reason}", fix="look at the account's billing", status=429
+                "model_rate_limited",
+                f"{at}: the quota is used up{reason}",
+                fix="look at the account's billing",
+                status=429,
             )
         return ModelError(
             "model_rate_limited",
@@ -51,7 +54,10 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], *, endpoint: s
         )
     if status == 413 or (status in (400, 422, 500) and _TOO_LONG.search(told)):
         return ModelError(
-            "context_too_long", f"{at}: the conversation is too long{reason}", fix="set model_context_tokens", status=status
+            "context_too_long",
+            f"{at}: the conversation is too long{reason}",
+            fix="set model_context_tokens",
+            status=status,
         )
     if status in (401, 403):
         return ModelError(
@@ -144,7 +150,7 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
 
 
 def _reason(error: Mapping[str, Any]) -> str:
-    """": " and what the endpoint said, cut short; nothing where it said nothing."""
+    """ ": " and what the endpoint said, cut short; nothing where it said nothing."""
     words = " ".join(str(error.get("message") or error.get("code") or "").split())
     words = _KEY.sub("…", words)
     return f": {words[:LONGEST_REASON]}" if words else ""

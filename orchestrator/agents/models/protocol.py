@@ -93,8 +93,11 @@ class ModelReply:
 class Model(Protocol):
     """Something that replies. `name` as set ("openai:gpt-x"); `context_tokens`: its window, prompt and reply together."""
 
-    name: str
-    context_tokens: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def context_tokens(self) -> int: ...
 
     async def reply(self, request: ModelRequest, *, on_text: OnText | None = None) -> ModelReply:
         """The reply. `on_text` hears text as it comes; an empty text says that all before it is void. Raises ModelError."""
