@@ -175,7 +175,7 @@ def limits_of(value: Mapping[str, Any], *, where: str = "budget") -> dict[str, i
         target, unit = UNITS.get(name, (name, 1))
         if target not in LIMITS:
             raise UsageError(f"{where}: {name!r} is no limit", fix=did_you_mean(str(name), (*LIMITS, *UNITS)))
-        is_number = isinstance(most, int | float) and not isinstance(most, bool) and 0 <= most < 10**15
+        is_number = isinstance(most, int | float) and not isinstance(most, bool) and (name == "turns") <= most < 10**15
         if not is_number or (unit == 1 and int(most) != most):
             raise UsageError(
                 f"{where}.{name}: {most!r} is no such number", fix="a number from 0, whole where it counts"
@@ -198,6 +198,8 @@ def _definition(source: Source) -> Definition:
     reader = _Reader({"name": source.path.stem, **source.front}, path)
     reader.only({"version", "description", *(one.name for one in fields(AgentSpec))} - {"prompt", "prompt_digest"})
     settings = reader.settings()
+    if not _NAME.fullmatch(source.path.stem):
+        raise fault(path, "name", f"{source.path.stem!r} is no name", "small letters, digits, - and _, a letter first")
     if settings["name"] != source.path.stem:
         raise fault(
             path, "name", f"{settings['name']!r} is not the file's", f"leave it out, or rename to {settings['name']}.md"
@@ -229,8 +231,8 @@ class _Reader:
     def settings(self) -> dict[str, Any]:
         """The fields that a file and a spec have in common."""
         name = self.text("name", required=True)
-        if not _NAME.fullmatch(name) or len(name) > 64:
-            raise fault(self._where, "name", f"{name!r} is no name", "small letters, digits, - and _, at most 64")
+        if len(name) > 64 or prompts.as_line(name) != name:
+            raise fault(self._where, "name", "is longer than 64 characters or not one line", "take a short name")
         role = self.text("role") or "task"
         if role not in ROLES:
             raise fault(self._where, "role", f"{role!r} is none", did_you_mean(role, ROLES))
@@ -244,6 +246,8 @@ class _Reader:
         budget = self._value.get("budget") or {}
         if not isinstance(budget, Mapping):
             raise fault(self._where, "budget", "is not an object", "e.g. {model_calls: 20, usd: 0.50}")
+        limits = limits_of(budget, where=f"{self._where}: budget")
+        turns = self.count("max_turns", 40, 1000)
         return {
             "name": name,
             "tools": self.texts("tools"),
@@ -253,8 +257,8 @@ class _Reader:
             "checks": wanted,
             "judge": self.text("judge").strip(),
             "plan": self.flag("plan"),
-            "budget": limits_of(budget, where=f"{self._where}: budget"),
-            "max_turns": self.count("max_turns", 40, 1000),
+            "budget": {name: most for name, most in limits.items() if name != "turns"},
+            "max_turns": min(turns, limits.get("turns", turns)),  # two ways to say one limit
             "max_checks": self.count("max_checks", 3, 20),
             "agents": None if self._value.get("agents") is None else self.texts("agents"),
         }

@@ -72,7 +72,9 @@ def test_fields_left_out_take_their_defaults() -> None:
     ("change", "field", "fix"),
     [
         ({"tool": ["x"]}, "tool:", "did you mean 'tools'?"),
-        ({"name": "Big Name"}, "name:", "small letters"),
+        ({"name": "x" * 65}, "name:", "short name"),
+        ({"name": "two\nlines"}, "name:", "short name"),
+        ({"budget": {"turns": 0}}, "budget.turns:", "number"),
         ({"prompt": "  "}, "prompt:", "give prompt as text"),
         ({"role": "superviser"}, "role:", "did you mean 'supervisor'?"),
         ({"tools": "mail.send"}, "tools:", "[one, two]"),
@@ -102,6 +104,20 @@ def test_a_field_that_is_off_is_named_with_a_fix(change: dict[str, Any], field: 
     assert caught.value.message.startswith("packet: ")
     assert field in caught.value.message
     assert fix in caught.value.fix
+
+
+def test_turns_may_be_given_as_a_budget_and_are_one_limit() -> None:
+    """The smaller of the two holds; the budget that is reserved from keeps the rest."""
+    few = AgentSpec.from_json(make_json(budget={"turns": 5, "tokens": 9}))
+    many = AgentSpec.from_json(make_json(budget={"turns": 50}, max_turns=7))
+
+    assert (few.max_turns, few.budget) == (5, {"tokens": 9})
+    assert (many.max_turns, many.budget) == (7, {})
+
+
+def test_a_supervisor_may_call_its_agents_what_it_likes() -> None:
+    """A name in plain words survives the log; only files are held to small letters."""
+    assert AgentSpec.from_json(make_json(name="Find Slots für Dana")).name == "Find Slots für Dana"
 
 
 def test_money_and_minutes_are_limits_in_peoples_units() -> None:
@@ -214,6 +230,12 @@ def test_one_bad_file_stops_no_other_and_is_not_replaced_in_silence(tmp_path: Pa
     (fault,) = found.faults
     assert str(bad) in fault.message and "tolls" in fault.message
     assert fault.fix == "did you mean 'tools'?"
+
+
+def test_a_file_name_is_a_name_that_can_be_typed(tmp_path: Path) -> None:
+    """`ask --agent` takes it without quotes."""
+    with pytest.raises(UsageError, match="'My Agent' is no name"):
+        definition(write(tmp_path, "My Agent"))
 
 
 @pytest.mark.parametrize(
