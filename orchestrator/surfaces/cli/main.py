@@ -24,6 +24,8 @@ COMMANDS = {
     "work": "The worklist: ls, show, add, bump, snooze, cancel, nudge, answer.",
     "run": "What happened and why: ls, show, watch, why, trace, pause, resume, stop.",
     "workflow": "The library: ls, show, run, test.",
+    "agent": "Predefined agents and prompts: ls, show, prompts.",
+    "memory": "What is remembered for later requests: ls, show, add, edit, forget.",
     "office": "The local office: show, add-mail, add-event, add-person, connect, diff, reset.",
     "people": "The directory: ls, set.",
     "policy": "The rules: check, test, explain, rehearse.",

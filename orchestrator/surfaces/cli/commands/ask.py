@@ -158,15 +158,16 @@ def check_workflow(session: Session, name: str, inputs: Mapping[str, Any]) -> No
     library = app.library(session.settings)
     workflow = library.get(name)
     if workflow is None:
-        fix = _meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
+        fix = meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
         raise NotFound(f"there is no workflow {name!r}", fix=fix)
     for given in inputs:
         if given not in workflow.slots:
             known = f"it has: {', '.join(workflow.slots) or 'none'}"
-            raise UsageError(f"{name} has no input {given!r}", fix=_meant(given, list(workflow.slots)) or known)
+            raise UsageError(f"{name} has no input {given!r}", fix=meant(given, list(workflow.slots)) or known)
 
 
-def _meant(word: str, known: list[str]) -> str | None:
+def meant(word: str, known: list[str]) -> str | None:
+    """The nearest name as a question; None where nothing is near."""
     import difflib
 
     close = difflib.get_close_matches(word, known, n=1)
