@@ -24,12 +24,13 @@ from orchestrator.store.database import Store
 
 if TYPE_CHECKING:
     from connectors.office import Office
+    from orchestrator.agents.models.registry import Models
     from orchestrator.agents.prompts import Prompt
     from orchestrator.agents.spec import Catalogue
     from orchestrator.engine.advance import House
+    from orchestrator.engine.agent_start import AgentRoom
     from orchestrator.gate.toolbox import Toolbox
 
-AGENTS, PROMPTS = "agents", "prompts"  # folders of the home: agents and prompts of one's own
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
 NOBODY = "nobody@localhost"
@@ -143,21 +144,27 @@ class PresentHouse:
         self.exporter = telemetry.exporter(
             settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant
         )
+        self._models = models(settings)
         self._stamp = self._files()
-        self._house = house(settings, self.exporter)
+        self._house = house(settings, self.exporter, self._models)
 
     def house(self) -> House:
         """Costs a few `stat` calls while nothing has changed. A bundle that no longer loads stops the advance, which is tried again."""
         stamp = self._files()
         if stamp != self._stamp:
-            self._house = house(self._settings, self.exporter)
+            self._house = house(self._settings, self.exporter, self._models)
             self._stamp = stamp
         return self._house
+
+    async def close_models(self) -> None:
+        if self._models is not None:
+            await self._models.aclose()
 
     def _files(self) -> list[tuple[str, int, int, int]]:
         """Name, inode, time and size of every file that the house is built from. The office's own file: its inode only."""
         found = []
-        for folder in (self._settings.policy_dir, self._settings.workflow_folder):
+        own = self._settings
+        for folder in (own.policy_dir, own.workflow_folder, own.agents_folder, own.prompts_folder):
             for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else ():
                 stat = path.stat()
                 found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
@@ -166,8 +173,33 @@ class PresentHouse:
         return found
 
 
-def house(settings: Settings, exporter: telemetry.Exporter | None = None) -> House:
-    """What a worker's advances share: tools, guard, workflows."""
+def models(settings: Settings) -> Models | None:
+    """The models of a worker; None where none is configured."""
+    if not settings.has_model:
+        return None
+    from orchestrator.agents.models.registry import Models
+
+    return Models.of(settings)
+
+
+def agent_room(settings: Settings, known: Models) -> AgentRoom:
+    """What agents share: models, predefined agents, prompts, limits."""
+    from orchestrator.agents.spec import catalogue
+    from orchestrator.engine.agent_start import AgentRoom
+
+    return AgentRoom(
+        models=known,
+        catalogue=catalogue([settings.agents_folder]),
+        prompts=settings.prompts_folder,
+        limits=settings.budget_limits,
+        max_tokens=settings.model_max_tokens,
+        timeout_s=settings.model_timeout_s,
+    )
+
+
+def house(settings: Settings, exporter: telemetry.Exporter | None = None, known: Models | None = None) -> House:
+    """What a worker's advances share: tools, guard, workflows, models. `known`: models that are in use already."""
+    known = known or models(settings)
     from orchestrator.engine.advance import House
     from policies.guard import Guard
 
@@ -185,6 +217,7 @@ def house(settings: Settings, exporter: telemetry.Exporter | None = None) -> Hou
         guard=Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile),
         library=library(settings),
         model=settings.model,
+        agents=agent_room(settings, known) if known is not None else None,
         inside_domains=sorted(domains),
         roles={owner: frozenset({"admin", "approver"})} if owner else {},
         approval_expiry=timedelta(days=settings.approval_expiry_days),
@@ -202,17 +235,17 @@ def library(settings: Settings) -> Any:
 
 
 def agents(settings: Settings) -> Catalogue:
-    """The predefined agents: shipped ones and the person's own in `agents` of the home."""
+    """The predefined agents: shipped ones and the person's own."""
     from orchestrator.agents import spec
 
-    return spec.catalogue([settings.home / AGENTS])
+    return spec.catalogue([settings.agents_folder])
 
 
 def prompts(settings: Settings) -> tuple[Prompt, ...]:
-    """Every prompt in force; a file in `prompts` of the home replaces the shipped one of its name. UsageError for one that is off."""
+    """Every prompt in force; a file of one's own replaces the shipped one of its name. UsageError for one that is off."""
     from orchestrator.agents import prompts as texts
 
-    return texts.every(settings.home / PROMPTS)
+    return texts.every(settings.prompts_folder)
 
 
 def refresh_people(settings: Settings) -> None:
@@ -279,7 +312,7 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
         present = PresentHouse(settings)
         try:
-            return Worker(store, Advancer(present.house), pace=pace).run()
+            return Worker(store, Advancer(present.house), pace=pace, on_end=present.close_models).run()
         finally:
             if present.exporter is not None:
                 present.exporter.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.spec import Json
 from orchestrator import clock, telemetry
@@ -24,16 +24,18 @@ from orchestrator.engine.remarks import fixed_slots, still_possible
 from orchestrator.engine.run_host import RunHost, RunJournal
 from orchestrator.engine.runner import Advanced
 from orchestrator.engine.spans import Spans
+from orchestrator.errors import UsageError
 from orchestrator.gate import directory
 from orchestrator.gate.authorize import open_case
 from orchestrator.gate.credentials import choose
 from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store import lease as leases
-from orchestrator.store import people, runs, steplog
+from orchestrator.store import packets, people, runs, steplog
 from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Tx
 from orchestrator.store.lease import Claimed
+from orchestrator.store.packets import Packet
 from orchestrator.store.steplog import Row, StepRow
 from orchestrator.store.writer import Writer
 from orchestrator.workflows import execute
@@ -45,7 +47,10 @@ from orchestrator.workflows.values import SlotValue
 from policies.grants import Grant
 from policies.guard import Guard
 
-NO_MODEL_FIX = "say it like one of the saved workflows (deputy workflow ls), or save one of your own; models come with a later version"
+if TYPE_CHECKING:
+    from orchestrator.engine.agent_start import AgentRoom
+
+NO_MODEL_FIX = "say it like one of the saved workflows (deputy workflow ls), or set DEPUTY_MODEL, e.g. to openai:NAME with DEPUTY_MODEL_BASE_URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ class House:
     guard: Guard
     library: Library
     model: str = "none"
+    agents: AgentRoom | None = None  # None: no model is configured
     inside_domains: Sequence[str] = ()
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     approval_expiry: timedelta = timedelta(days=7)
@@ -79,9 +85,14 @@ class Advancer:
         if item.cancel_requested and not in_flight:
             return Advanced(outcome=Ended(state="cancelled", code="cancelled", message="cancelled by a person"))
         around = await writer.read(look_around, item)
+        packet = await writer.read(packets.get, item.item_id) if item.parent_id is not None else None
+        if claimed.run is not None and claimed.run.is_open and claimed.run.route == "agent":
+            return await self._by_agent(house, writer, claimed, around, packet, None)
         if claimed.run is None or not claimed.run.is_open:
             around = await self._refresh_people(house, item, around, writer)
-            found = route(house.library, item.request, item.options, **around.speaking(item, item.created_at))
+            found = self._route(house, item, around, packet)
+            if isinstance(found, NotRouted) and found.code == "needs_model" and house.agents is not None:
+                return await self._by_agent(house, writer, claimed, around, packet, found.match)
             if isinstance(found, NotRouted):
                 return self._end_unrouted(item, found)
             workflow, slots, match = found.workflow, list(found.slots), found.match
@@ -91,7 +102,35 @@ class Advancer:
             run, log = claimed.run, claimed.log
             workflow = Workflow.from_json(run.pins["content"])
             slots, match = _slots_of(log), item.match
-        return await _Advance(house, writer, claimed, around, run, workflow, slots, match, log).finish()
+        return await _Advance(house, writer, claimed, around, run, workflow, slots, match, log, packet).finish()
+
+    def _route(self, house: House, item: Item, around: Around, packet: Packet | None) -> Routed | NotRouted:
+        """A task agent, and whoever names one, needs a model whatever the words are like."""
+        if (packet is not None and packet.spec) or item.options.get("agent"):
+            return NotRouted(code="needs_model", message="An agent was asked for, and no model is configured.")
+        return route(house.library, item.request, item.options, **around.speaking(item, item.created_at))
+
+    async def _by_agent(
+        self,
+        house: House,
+        writer: Writer,
+        claimed: Claimed,
+        around: Around,
+        packet: Packet | None,
+        match: Mapping[str, Any] | None,
+    ) -> Advanced:
+        if house.agents is None:
+            end = Ended(
+                state="needs_model", code="needs_model", message="The model was taken away meanwhile.", fix=NO_MODEL_FIX
+            )
+            return Advanced(outcome=end)
+        from orchestrator.engine.agent_advance import advance_agent
+
+        try:
+            return await advance_agent(house, house.agents, writer, claimed, around, packet, match)
+        except UsageError as error:
+            end = Ended(state="failed", code=error.code, message=error.message, fix=error.fix)
+            return Advanced(outcome=end, match=match, receipt=receipt(claimed.lease.item, clock.now()))
 
     async def _refresh_people(self, house: House, item: Item, around: Around, writer: Writer) -> Around:
         connection = choose(around.connections, principal=item.requester, family="directory")
@@ -151,7 +190,9 @@ class _Advance:
         slots: list[SlotValue],
         match: Mapping[str, Any] | None,
         log: Sequence[StepRow],
+        packet: Packet | None,
     ) -> None:
+        self.packet = packet
         self.house, self.writer, self.claimed, self.around = house, writer, claimed, around
         self.run, self.workflow, self.slots, self.match, self.log = run, workflow, slots, match, log
         self.item = claimed.lease.item
@@ -175,7 +216,11 @@ class _Advance:
         ended = isinstance(outcome, Done | Ended)
         now = clock.now()
         rows, fresh = self.spans.collect(self.claimed, outcome, now)
+        if self.packet is not None:
+            self.spans.delegated_by = telemetry.root_id(self.packet.delegated_by)
         await self.writer.put(spans_table.put_many, rows)
+        if ended and self.packet is not None:
+            await self.writer.put(packets.label, self.item.item_id, self._labels(outcome))
         if self.house.exporter is not None:
             self.house.exporter.record(fresh)
         return Advanced(
@@ -185,6 +230,11 @@ class _Advance:
             match=self.match,
             slots=[slot.as_json() for slot in self.slots],
         )
+
+    def _labels(self, outcome: RunOutcome) -> dict[str, Any]:
+        """Of what the agent that handed this on will read: where its words came from."""
+        told = {"text": outcome.text, "output": dict(outcome.output)} if isinstance(outcome, Done | Ended) else {}
+        return self.gate.authority.case.labels_of(told)
 
     async def _run(self) -> RunOutcome:
         self._refresh_defaults()
@@ -206,11 +256,13 @@ class _Advance:
     # ---- rebuilding --------------------------------------------------------------------------------------------------
     def _gate(self) -> Gate:
         item = self.item
+        born = self.packet.case if self.packet is not None else None
         case = open_case(
             self.house.guard,
             request=item.request,
             requester=item.requester,
-            origin=item.origin.value,
+            origin=item.origin.value if born is None else born["origin"],
+            parent=None if born is None else born["state"],
             now=item.created_at,
             tools=self.house.toolbox.for_guard(),
             people=list(self.around.people.values()),

@@ -47,10 +47,12 @@ def open_gate(
     log: Sequence[StepRow],
     ledger: Ledger,
     approves_all: bool,
+    request: str = "",
     inside: Inside | None = None,
     on_decision: Callable[[ToolCall, Decision | None, CallOutcome, datetime], None] | None = None,
 ) -> Gate:
-    """`case`: opened and nothing more. `approves_all`: the local owner decides this item's cards, as they said when they asked."""
+    """`case`: opened and nothing more. `approves_all`: the local owner decides this item's cards, as they said when they asked.
+    `request`: what cards show beside the effect, where it is not the item's own."""
     authority = Authority(
         case=case,
         requester=item.requester,
@@ -63,7 +65,7 @@ def open_gate(
     return Gate(
         run_id=run.run_id,
         item_id=item.item_id,
-        request=item.request,
+        request=request or item.request,
         requester=item.requester,
         zone=around.me(item).zone,
         toolbox=rules.toolbox,
@@ -103,15 +105,12 @@ def replay(log: Sequence[StepRow], authority: Authority) -> dict[str, Any]:
             authority.case.observe(Result(call=call, value=row.body["result"], error=None))
             if row.kind == "read":
                 reads[row.key] = row.body["result"]
+        elif row.kind == "agent":
+            for memory in row.body["recalled"]:
+                authority.observe_labelled("memory.recall", memory["text"], memory["label"])
         elif row.kind == "result":
             for labelled in row.body.get("observed", ()):  # of a child or of memory
-                observe_labelled(authority, row.body["tool"], labelled)
+                authority.observe_labelled(row.body["tool"], labelled["value"], labelled["labels"])
         elif row.kind in SAID:
             authority.say(row.body["text"], row.body["by"], human=row.body["human"])
     return reads
-
-
-def observe_labelled(authority: Authority, tool: str, labelled: Mapping[str, Any]) -> None:
-    """A value that code labelled: {"value", "labels"}."""
-    call = Call(tool=tool, args={})
-    authority.case.observe(Result(call=call, value=labelled["value"], error=None, labels=labelled["labels"]))

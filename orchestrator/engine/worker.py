@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from orchestrator import clock
@@ -34,8 +34,15 @@ class Worker:
     """Advances items of one store with one runner. `run` blocks; one `Worker` runs once."""
 
     def __init__(
-        self, store: Store, runner: Runner, *, pace: Pace | None = None, now: Callable[[], datetime] = clock.now
+        self,
+        store: Store,
+        runner: Runner,
+        *,
+        pace: Pace | None = None,
+        now: Callable[[], datetime] = clock.now,
+        on_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._on_end = on_end  # run in the loop when nothing is served any more
         self._store = store
         self._runner = runner
         self._pace = pace or Pace()
@@ -118,6 +125,8 @@ class Worker:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             self._serving = None
+            if self._on_end is not None:
+                await self._on_end()
         if serving.lost is not None:
             _end_now(serving)
         try:

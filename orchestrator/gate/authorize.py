@@ -46,6 +46,10 @@ class Authority:
     def observe(self, call: ToolCall, result: Json) -> None:
         self.case.observe(Result(call=_call(call), value=result, error=None))
 
+    def observe_labelled(self, tool: str, value: Json, labels: Mapping[str, Any]) -> None:
+        """A value that did not come from outside just now: a child's result, a remembered fact. Code knows its labels."""
+        self.case.observe(Result(call=Call(tool=tool, args={}), value=value, error=None, labels=labels))
+
     def say(self, text: str, by: str, *, human: bool) -> None:
         """Later words: an answer or a nudge. Only the requester's own, as a human, weigh as the request does."""
         self.case.say(text, by, origin="human" if human else "agent")

@@ -27,7 +27,8 @@ class Toolbox:
 
     def __init__(self, connectors: Sequence[Connector]) -> None:
         self._tools: dict[tuple[str, str], Tool] = {}
-        self._validators: dict[str, Any] = {}
+        self._validators: dict[tuple[str, int], Any] = {}
+        self._for_guard: list[dict[str, Any]] = []
         for connector in connectors:
             for spec in connector.tools():
                 key = (connector.name, spec.name)
@@ -52,11 +53,12 @@ class Toolbox:
 
     def problems(self, spec: ToolSpec, args: Mapping[str, Any]) -> list[str]:
         """What is wrong with `args` by the tool's JSON Schema; empty when they fit."""
-        validator = self._validators.get(spec.name)
+        key = (spec.name, id(spec))
+        validator = self._validators.get(key)
         if validator is None:
             import jsonschema
 
-            validator = self._validators[spec.name] = jsonschema.Draft202012Validator(dict(spec.parameters))
+            validator = self._validators[key] = jsonschema.Draft202012Validator(dict(spec.parameters))
         return [
             f"{'.'.join(map(str, error.path)) or 'arguments'}: {error.message}"
             for error in validator.iter_errors(dict(args))
@@ -64,6 +66,8 @@ class Toolbox:
 
     def for_guard(self) -> list[dict[str, Any]]:
         """name, description, parameters and manifest of every tool, as `policies.guard` takes them."""
+        if self._for_guard:
+            return self._for_guard
         seen: dict[str, dict[str, Any]] = {}
         for (_, name), tool in self._tools.items():
             seen.setdefault(
@@ -75,7 +79,8 @@ class Toolbox:
                     "manifest": dict(tool.spec.manifest),
                 },
             )
-        return list(seen.values())
+        self._for_guard = list(seen.values())
+        return self._for_guard
 
 
 def schema_digest(spec: ToolSpec) -> str:

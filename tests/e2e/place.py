@@ -106,7 +106,9 @@ class Place:
     def _run(self, house: House, linger_s: float) -> None:
         store = Store.open(self.settings.store_url, name="worker")
         try:
-            assert Worker(store, Advancer(lambda: house), pace=Pace(until_idle=True, linger_s=linger_s)).run() == 0
+            pace = Pace(until_idle=True, linger_s=linger_s)
+            on_end = house.agents.models.aclose if house.agents is not None else None
+            assert Worker(store, Advancer(lambda: house), pace=pace, on_end=on_end).run() == 0
         finally:
             store.close()
 

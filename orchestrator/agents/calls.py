@@ -1,0 +1,179 @@
+"""One model call under its budgets: reserved over the whole chain before it, settled to what it took in the commit that records it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from orchestrator import clock
+from orchestrator.agents.history import History
+from orchestrator.agents.models.protocol import Model, ModelError, ModelReply, ModelRequest
+from orchestrator.domain import boundary
+from orchestrator.domain.outcome import Ended, Parked, RunOutcome
+from orchestrator.store.budgets import Short
+from orchestrator.store.steplog import Row
+
+LEAST_TOKENS = 256  # a reply is not asked for with less room than this
+LEAST_WALL_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """What a commit said. stopped: somebody spoke, paused or cancelled meanwhile; short: a budget does not suffice."""
+
+    stopped: bool = False
+    short: Short | None = None
+
+
+class AgentLog(Protocol):
+    """The fenced writes of one claim."""
+
+    def later(self, rows: Sequence[Row]) -> None:
+        """Rows that ride with the next commit."""
+        ...
+
+    async def begin(self, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
+        """One commit: what was to ride, what earlier calls really took, and the reservation over the whole chain of budgets."""
+        ...
+
+    async def replied(self, change: Mapping[str, int], hold: Mapping[str, int]) -> Began:
+        """One commit: what was to ride, a reply's real cost in place of its reservation, and what its tool calls may take."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Caller:
+    """Model calls of one agent. `on_reply`: (row key, model reply, when it began) of each."""
+
+    log: AgentLog
+    history: History
+    secret: Callable[[], bool]
+    on_reply: Callable[[str, ModelReply, Any], None]
+    timeout_s: float
+    held_ms: int = 0  # wall time reserved for the tool calls of this turn, and what they took of it
+    used_ms: int = 0
+
+    async def call(
+        self,
+        model: Model,
+        request: ModelRequest,
+        record: Callable[[ModelReply], Row],
+        *,
+        hold_ms: Callable[[], int] = lambda: 0,
+    ) -> ModelReply | RunOutcome | ModelError:
+        """The reply, recorded and applied by the row that `record` makes of it; else how the run ends or parks.
+
+        A `ModelError` comes back as a value: whoever called knows whether another way is left. hold_ms: asked after the row was
+        applied, what the calls in it may take.
+        """
+        taken = await self._reserve(model, replace(request, secret=self.secret(), timeout_s=self.timeout_s))
+        if taken is None:
+            return Parked()  # somebody spoke: it is heard first
+        if isinstance(taken, Short):
+            return over_budget(taken)
+        request, reserved = taken
+        started, began_s = clock.now(), time.monotonic()
+        boundary.reached("agent:before-model")
+        try:
+            reply = await model.reply(request)
+        except ModelError as error:
+            await self.log.replied(change(reserved, {"wall_ms": ms(began_s)}), {})
+            return error
+        boundary.reached("agent:after-model")
+        row = record(reply)
+        self.log.later([row])
+        self.history.apply(row.kind, row.key, row.body)
+        used = {
+            "model_calls": 1,
+            "tokens": reply.usage.input_tokens + reply.usage.output_tokens,
+            "cost_microusd": reply.cost_microusd,
+            "wall_ms": ms(began_s),
+        }
+        self.held_ms, self.used_ms = hold_ms(), 0
+        began = await self.log.replied(change(reserved, used), {"wall_ms": self.held_ms} if self.held_ms else {})
+        boundary.reached("agent:replied")
+        self.on_reply(row.key, reply, started)
+        if began.short is not None:
+            return over_budget(began.short)
+        return Parked() if began.stopped else reply
+
+    async def _reserve(self, model: Model, request: ModelRequest) -> tuple[ModelRequest, dict[str, int]] | Short | None:
+        """The request as it may be sent, and what was taken for it; None when somebody spoke.
+
+        The bytes of a request bound its input tokens from above. Where time or tokens run short, the call gets what is left.
+        """
+        settled = change({"wall_ms": self.held_ms}, {"wall_ms": self.used_ms})
+        self.held_ms = self.used_ms = 0
+        short: Short | None = None
+        for _ in range(3):
+            wanted = {
+                "model_calls": 1,
+                "tokens": request.size + request.max_tokens,
+                "cost_microusd": model.most_microusd(request),
+                "wall_ms": int(request.timeout_s * 1000),
+            }
+            began = await self.log.begin(settled, wanted)
+            settled = {}
+            short = began.short
+            if began.stopped:
+                return None
+            if short is None:
+                return request, wanted
+            left = short.most - short.used
+            if short.name == "wall_ms" and left >= LEAST_WALL_MS:
+                request = replace(request, timeout_s=left / 1000)
+            elif short.name == "tokens" and left - request.size >= LEAST_TOKENS:
+                request = replace(request, max_tokens=left - request.size)
+            else:
+                break
+        return short
+
+
+def over_budget(short: Short) -> Ended:
+    """The end of an agent whose next call does not fit a budget of its own or above it."""
+    amounts = f"{short.used} of {short.most} used, the next step may need {short.wanted}"
+    return Ended(
+        state="over_budget",
+        code="over_budget",
+        message=f"the budget of {short.name} does not suffice: {amounts}",
+        fix="ask again with a larger --budget",
+    )
+
+
+def ended_by(error: ModelError) -> Ended:
+    """The end of an agent whose model cannot be had."""
+    return Ended(state="failed", code=error.code, message=error.message, fix=error.fix)
+
+
+def cost_of(reply: ModelReply, *, secret: bool) -> dict[str, Any]:
+    """What a row tells of a model call: tokens, money in millionths of a dollar, bytes, where it went."""
+    body: dict[str, Any] = {
+        "usage": {
+            "in": reply.usage.input_tokens,
+            "out": reply.usage.output_tokens,
+            "cached": reply.usage.cached_tokens,
+        },
+        "model": reply.model,
+        "endpoint": reply.endpoint,
+        "bytes": reply.sent_bytes,
+        "cost": reply.cost_microusd,
+        "ms": reply.wall_ms,
+    }
+    if reply.retries:
+        body["retries"] = reply.retries
+    if reply.dropped:
+        body["dropped"] = list(reply.dropped)
+    if secret:
+        body["secret"] = True
+    return body
+
+
+def change(reserved: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
+    """What is to be added to the budgets so that they hold what was used instead of what was reserved."""
+    return {name: gap for name in {*reserved, *used} if (gap := used.get(name, 0) - reserved.get(name, 0))}
+
+
+def ms(began_s: float) -> int:
+    return int((time.monotonic() - began_s) * 1000)

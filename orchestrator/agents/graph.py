@@ -1,0 +1,61 @@
+"""The one graph of supervisors and task agents: an optional planning turn, then turns until something ends or parks.
+
+No saver and no interrupt: the step log is the memory, a wait is a row, and whoever wakes rebuilds the agent and runs the graph
+again. One node a turn; everything an agent knows travels as the graph's context, so that LangGraph copies nothing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from orchestrator.agents.agent import Agent
+from orchestrator.domain.outcome import Parked, RunOutcome
+
+MOST_STEPS = 100_000  # of LangGraph's own counter; the agents' limits are their specs'
+
+
+class Course(TypedDict, total=False):
+    """The graph's state: how the advance ended."""
+
+    outcome: RunOutcome
+
+
+async def _plan(_: Course, runtime: Runtime[Agent]) -> Command[Literal["turn", "__end__"]]:
+    return _next(await runtime.context.plan())
+
+
+async def _turn(_: Course, runtime: Runtime[Agent]) -> Command[Literal["turn", "__end__"]]:
+    return _next(await runtime.context.turn())
+
+
+def _next(outcome: RunOutcome | None) -> Command[Any]:
+    return Command(goto="turn") if outcome is None else Command(goto=END, update={"outcome": outcome})
+
+
+def _first(_: Course, runtime: Runtime[Agent]) -> str:
+    agent = runtime.context
+    return "plan" if agent.spec.plan and not agent.history.is_planned else "turn"
+
+
+@cache
+def compiled() -> Any:
+    """The graph, built once per process."""
+    graph = StateGraph(Course, context_schema=Agent)
+    plan: Any = _plan  # the library's overloads know no node that gets its context and returns a command
+    turn: Any = _turn
+    graph.add_node("plan", plan, destinations=("turn", END))
+    graph.add_node("turn", turn, destinations=("turn", END))
+    graph.add_conditional_edges(START, _first, ["plan", "turn"])
+    return graph.compile(name="agent")
+
+
+async def run(agent: Agent) -> RunOutcome:
+    """Runs the agent as far as it goes: an end, or a park with rows that say what for."""
+    left = await compiled().ainvoke({}, {"recursion_limit": MOST_STEPS}, context=agent, stream_mode="values")
+    outcome: RunOutcome = left.get("outcome") or Parked()
+    return outcome

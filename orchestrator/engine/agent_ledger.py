@@ -1,0 +1,94 @@
+"""The fenced writes of one agent: read results and remarks ride with the next commit, so that a step costs two.
+
+What rides is durable before anything that depends on it: every verb of this ledger first writes what is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+from connectors.spec import Json
+from orchestrator import clock
+from orchestrator.agents.calls import Began
+from orchestrator.domain.call import ToolCall
+from orchestrator.engine.claim_ledger import ClaimLedger
+from orchestrator.store import budgets, steplog
+from orchestrator.store.database import Tx
+from orchestrator.store.fence import fence
+from orchestrator.store.steplog import Row
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(slots=True, kw_only=True)
+class AgentLedger(ClaimLedger):
+    """Implements `agents.calls.AgentLog` and `gate.perform.Ledger`. chain: the item and everything above it, whose budgets all count."""
+
+    chain: Sequence[str]
+    _due: list[Row] = field(default_factory=list)
+
+    def later(self, rows: Sequence[Row]) -> None:
+        self._due.extend(rows)
+
+    def put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """One commit of what is due and this verb, which fences for itself."""
+        return self._put(verb, *args, **kwargs)
+
+    def _put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        if not self._due:
+            return self.writer.put(verb, *args, **kwargs)
+        rows, self._due = self._due, []
+        now = clock.now()
+
+        def both(tx: Tx) -> R:
+            steplog.append(tx, self.lease, rows, now)
+            return verb(tx, *args, **kwargs)
+
+        both.__name__ = verb.__name__  # the boundary that a crash test waits for
+        return self.writer.put(both)
+
+    async def flush(self) -> None:
+        """Writes what is due."""
+        if self._due:
+            rows, self._due = self._due, []
+            await self.writer.put(steplog.append, self.lease, rows, clock.now())
+
+    async def record_read(self, call: ToolCall, result: Json, error: Mapping[str, str] | None) -> None:
+        """Rides: a read that is lost in a crash is read again."""
+        body: Json = {"tool": call.tool, "args": dict(call.args), "result": result}
+        self._due.append(Row(kind="read", key=call.call_id, body=body))
+
+    async def begin(self, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
+        return await self._account("begin", change, reserve)
+
+    async def replied(self, change: Mapping[str, int], hold: Mapping[str, int]) -> Began:
+        return await self._account("replied", change, hold)
+
+    async def _account(self, name: str, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
+        rows, self._due = self._due, []
+        now, lease, chain = clock.now(), self.lease, self.chain
+
+        def account(tx: Tx) -> Began:
+            held = fence(tx, lease)
+            steplog.add(tx, self.run_id, lease.epoch, rows, now)
+            if change:
+                budgets.settle(tx, chain, change)
+            if held.wake_seq != lease.wake_seq or held.paused or held.cancel_requested:
+                return Began(stopped=True)
+            return Began(short=budgets.reserve(tx, chain, reserve) if reserve else None)
+
+        account.__name__ = name
+        return await self.writer.put(account)
+
+    def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
+        short = budgets.reserve(tx, self.chain, {"effects": 1})
+        if short is None:
+            return None
+        said = f"the budget of effects is used up ({short.used} of {short.most})"
+        return {"code": "over_budget", "message": said, "fix": "ask again with a larger --budget"}
+
+    def _give_effect_back(self, tx: Tx) -> None:
+        budgets.settle(tx, self.chain, {"effects": -1})
