@@ -20,7 +20,7 @@ from policies import audience, digest, facts, handover, outgoing, reasons, recor
 from policies import bundle as bundles
 from policies.bundle import Bundle
 from policies.decision import Decision
-from policies.evaluate import evaluate
+from policies.evaluate import Verdict, evaluate
 from policies.grants import NOTHING, Grant
 from policies.labels import Memory, Saying
 from policies.manifest import Tool, derive, parse
@@ -32,6 +32,7 @@ __all__ = ["Approval", "Call", "Case", "CaseState", "Decision", "Grant", "Guard"
 
 Origin = Literal["human", "agent", "schedule", "trigger"]
 ORIGINS: frozenset[str] = frozenset({"human", "agent", "schedule", "trigger"})
+_MOST_VERDICTS = 4096
 _WEIGHTS = {"human": 4, "schedule": 4, "trigger": 4, "agent": 2}  # of the words that open a case
 
 
@@ -85,6 +86,9 @@ class Guard:
         self.bundle = bundle
         self.profile = profile
         self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
+        self._verdicts: dict[
+            tuple[Any, ...], Verdict
+        ] = {}  # INVARIANT: rules are pure, so equal questions have one answer
 
     @classmethod
     def load(cls, bundle_dir: str | Path | None = None, profile: str = "delegated") -> Guard:
@@ -137,6 +141,20 @@ class Guard:
         )
         case._load(told)
         return case
+
+    def verdict(self, profile: str, entities: cedarpy.Entities, **asked: Any) -> Verdict:
+        """What the rules say (`evaluate`), remembered by everything that they can look at."""
+        context = tuple(asked["context"].items())
+        facts_of = (asked["principal"], asked["action"], asked["tool"], asked["approvers"], *asked["roles"])
+        key = (profile, id(entities), facts_of, context)
+        known = self._verdicts.get(key)
+        if known is None:
+            if len(self._verdicts) >= _MOST_VERDICTS:
+                self._verdicts.clear()
+            known = evaluate(self.bundle, profile, entities, **asked)
+            if not known.error:
+                self._verdicts[key] = known
+        return known
 
     def entities(self, tools: Iterable[Tool]) -> cedarpy.Entities:
         """Tools and their families, parsed once per set of tools."""
@@ -310,8 +328,7 @@ class Case:
             )
         final = Call(tool=call.tool, args={**args, **computed.rewrite})
         holding = _holding(approvals, final)
-        verdict = evaluate(
-            self.guard.bundle,
+        verdict = self.guard.verdict(
             "careful" if self.origin == "agent" else self.guard.profile,
             self._entities,
             principal=self.principal,

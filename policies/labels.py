@@ -59,6 +59,9 @@ class Memory:
     _words: dict[int, tuple[frozenset[str], tuple[str, ...]]] | None = None
     _said: dict[int, frozenset[str]] | None = None
     _levels: dict[str, Level] = field(default_factory=dict)
+    _named: dict[int, bool] = field(default_factory=dict)  # id() of a record → whether the words name it
+    _anchors: dict[str, bool] = field(default_factory=dict)
+    _stems: frozenset[str] | None = None
 
     # ---- hearing ---------------------------------------------------------------------------------------------------
 
@@ -84,8 +87,8 @@ class Memory:
         self._forget()
 
     def _forget(self) -> None:
-        self._designated = self._words = self._said = None
-        self._levels = {}
+        self._designated = self._words = self._said = self._stems = None
+        self._levels, self._named, self._anchors = {}, {}, {}
 
     # ---- the user's words ------------------------------------------------------------------------------------------
 
@@ -233,6 +236,12 @@ class Memory:
 
     def is_named(self, record: Record) -> bool:
         """Whether the user's own words hold an id or the whole title of the record."""
+        known = self._named.get(id(record))
+        if known is None:
+            known = self._named[id(record)] = self._is_named(record)
+        return known
+
+    def _is_named(self, record: Record) -> bool:
         return any(self.in_words(value, 4) for value in record.ids) or any(
             self._says_title(title) for title in record.titles
         )
@@ -359,7 +368,7 @@ class Memory:
         """Whether a search text is made of the user's own words, at least one of which says something."""
         found = tokens(text)
         bag = self.heard(4)[0]
-        stems = {stem(token) for token in bag}
+        stems = self._said_stems()
         return (
             bool(found)
             and all(token in bag or stem(token) in stems for token in found)
@@ -373,10 +382,21 @@ class Memory:
 
     def anchor(self, text: str) -> bool:
         """Whether at least half of what a text says comes from the user's words or from records they meant."""
+        known = self._anchors.get(text)
+        if known is None:
+            known = self._anchors[text] = self._anchor(text)
+        return known
+
+    def _said_stems(self) -> frozenset[str]:
+        if self._stems is None:
+            self._stems = frozenset(stem(token) for token in self.heard(4)[0])
+        return self._stems
+
+    def _anchor(self, text: str) -> bool:
         said = [token for token in tokens(text) if token not in lexicon.STOP]
         if not said:
             return self.is_all_own_words(text) and bool(tokens(text))
-        stems = {stem(token) for token in self.heard(4)[0]}
+        stems = self._said_stems()
         hits = sum(stem(token) in stems or self._in_meant_text(token) for token in said)
         return hits * 2 >= len(said)
 

@@ -103,9 +103,10 @@ def token_set(texts: Iterable[str]) -> frozenset[str]:
 def _with_parts(found: Iterable[str]) -> Iterable[str]:
     for token in found:
         yield token
-        bare = re.sub(r"['’]s?$", "", token)  # Dana's → dana
-        if bare != token:
-            yield bare
+        if "'" in token or "’" in token:
+            bare = re.sub(r"['’]s?$", "", token)  # Dana's → dana
+            if bare != token:
+                yield bare
 
 
 def contains(sequence: Sequence[str], phrase: Sequence[str]) -> bool:
