@@ -16,10 +16,11 @@ from orchestrator import ids
 from orchestrator.domain.effect import Approval, Effect, EffectState
 from orchestrator.domain.item import Origin, State, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
-from orchestrator.store import approvals, effects, endings, items, runs, steplog, waits
+from orchestrator.store import approvals, budgets, effects, endings, items, packets, runs, steplog, waits
 from orchestrator.store.database import Tx, clock_s
 from orchestrator.store.fence import Held, Lease, fence
 from orchestrator.store.items import FREE, SERVE, W, item_of
+from orchestrator.store.packets import Packet
 from orchestrator.store.tables import effects as effect_rows
 from orchestrator.store.tables import messages, workers, worklist
 from orchestrator.store.tables import runs as run_rows
@@ -163,20 +164,32 @@ def wait_for(tx: Tx, lease: Lease, new: waits.NewWait, now: datetime) -> None:
     waits.announce(tx, lease.item, new, now)
 
 
-def delegate(tx: Tx, lease: Lease, children: Sequence[NewItem], call_ids: Sequence[str], now: datetime) -> list[str]:
-    """Ids of the child items, one for each call id, each with a wait of this item, in one transaction. A re-run meets its own."""
+def delegate(
+    tx: Tx,
+    lease: Lease,
+    children: Sequence[NewItem],
+    call_ids: Sequence[str],
+    now: datetime,
+    *,
+    born: Sequence[Packet] | None = None,
+    limits: Sequence[Mapping[str, int]] | None = None,
+) -> list[str]:
+    """Ids of the child items, one for each call id, each with a wait of this item, in one transaction. A re-run meets its own.
+
+    A child's `needs` may name the call id of an earlier child instead of its item. born: their packets; limits: their budgets.
+    """
     held = fence(tx, lease)
     run_id = ids.run_id(held.item_id, held.run_count)
+    above = budgets.chain(tx, held.item_id) if limits is not None else ()
     made = []
-    for child, call_id in zip(children, call_ids, strict=True):
+    for place, (child, call_id) in enumerate(zip(children, call_ids, strict=True)):
         child_id = ids.derived("item", run_id, call_id)
-        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id), now)
         known = sa.select(wait_rows.c.wait_id).where(
             wait_rows.c.tenant_id == tx.tenant_id,
             wait_rows.c.item_id == held.item_id,
             wait_rows.c.wait_id == f"child:{child_id}",
         )
-        if tx.c.execute(known).first() is None:
+        if tx.c.execute(known).first() is None:  # before the child: one that ends as it is born has somebody to tell
             new = waits.NewWait(
                 wait_id=f"child:{child_id}",
                 kind=WaitKind.CHILD,
@@ -185,6 +198,12 @@ def delegate(tx: Tx, lease: Lease, children: Sequence[NewItem], call_ids: Sequen
                 call_id=call_id,
             )
             waits.record(tx, held.item_id, new, now)
+        needs = [one if one.startswith("item_") else ids.derived("item", run_id, one) for one in child.needs]
+        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id, needs=needs), now)
+        if born is not None:
+            packets.put(tx, child_id, born[place], now)
+        if limits is not None:
+            budgets.open(tx, child_id, budgets.narrow(tx, above, limits[place]))
         made.append(child_id)
     return made
 

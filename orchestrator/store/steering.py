@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain.audit import AuditEvent
-from orchestrator.domain.item import PRIORITY_RANGE, State, virtual_deadline
+from orchestrator.domain.item import PRIORITY_RANGE, Origin, State, virtual_deadline
 from orchestrator.errors import Conflict, UsageError
 from orchestrator.store import endings, items
 from orchestrator.store.database import Tx
@@ -22,7 +22,7 @@ from orchestrator.store.tables import messages, worklist
 _STEP = timedelta(milliseconds=1)
 
 
-def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime) -> list[str]:
+def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: str = "desk") -> list[str]:
     """Ids of the item and its unfinished descendants, all at `priority` now; a bump is forgotten. Smaller is more urgent."""
     if priority not in PRIORITY_RANGE:
         raise UsageError(
@@ -31,7 +31,7 @@ def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime) -> list[str
     rows = _family(tx, item_id)
     for row in rows:
         _set(tx, row.item_id, priority=priority, deadline_at=_natural(row, priority=priority))
-    _audit(tx, "item.reprioritised", item_id, now, {"priority": priority, "items": len(rows)})
+    _audit(tx, "item.reprioritised", item_id, now, {"priority": priority, "items": len(rows)}, actor=actor)
     return [row.item_id for row in rows]
 
 
@@ -122,32 +122,27 @@ def cancel(tx: Tx, item_id: str, actor: str, now: datetime, reason: str) -> list
 
 
 def nudge(tx: Tx, item_id: str, author: str, origin: str, text: str, now: datetime) -> int:
-    """Number of the message left for the item, which is woken to read it. Raises `Conflict` when it has ended."""
-    _unfinished(tx, item_id)
+    """Number of the message left for the item, which is woken to read it. Raises `Conflict` when it has ended.
+
+    What the requester says as a human is left for every unfinished descendant as well: it is about their work, too.
+    """
+    row = _unfinished(tx, item_id)
+    told = [item_id]
+    if origin == Origin.HUMAN.value and author == row.requester:
+        told = [one.item_id for one in _family(tx, item_id)]
     m = messages.c
-    seq = 1 + int(
-        tx.c.scalar(
-            sa.select(sa.func.coalesce(sa.func.max(m.seq), 0)).where(m.tenant_id == tx.tenant_id, m.item_id == item_id)
-        )
-        or 0
-    )
+    last: dict[str, int] = {}
+    for part in items.slices(told):
+        stmt = sa.select(m.item_id, sa.func.max(m.seq)).where(m.tenant_id == tx.tenant_id, m.item_id.in_(part))
+        last |= {one: int(seq) for one, seq in tx.c.execute(stmt.group_by(m.item_id))}
+    said = {"author": author, "origin": origin, "kind": "nudge", "text": text, "at": now}
     tx.c.execute(
         sa.insert(messages),
-        [
-            {
-                "tenant_id": tx.tenant_id,
-                "item_id": item_id,
-                "seq": seq,
-                "author": author,
-                "origin": origin,
-                "kind": "nudge",
-                "text": text,
-                "at": now,
-            }
-        ],
+        [{"tenant_id": tx.tenant_id, "item_id": one, "seq": 1 + last.get(one, 0), **said} for one in told],
     )
-    items.wake(tx, item_id)
-    return seq
+    for one in told:
+        items.wake(tx, one)
+    return 1 + last.get(item_id, 0)
 
 
 def _unfinished(tx: Tx, item_id: str) -> Any:
@@ -171,8 +166,8 @@ def _set(tx: Tx, item_id: str, **values: Any) -> None:
     tx.c.execute(sa.update(worklist).where(W.tenant_id == tx.tenant_id, W.item_id == item_id).values(**values))
 
 
-def _audit(tx: Tx, kind: str, item_id: str, now: datetime, body: dict[str, Any]) -> None:
-    tx.audit(AuditEvent(kind=kind, actor="desk", at=now.isoformat(), item_id=item_id, body=body))
+def _audit(tx: Tx, kind: str, item_id: str, now: datetime, body: dict[str, Any], *, actor: str = "desk") -> None:
+    tx.audit(AuditEvent(kind=kind, actor=actor, at=now.isoformat(), item_id=item_id, body=body))
 
 
 __all__ = ["bump", "cancel", "nudge", "pause", "reprioritise", "resume", "set_due", "snooze"]
