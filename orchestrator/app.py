@@ -6,9 +6,6 @@ Imports lazily, so that a client command pays for what it uses. Nothing is built
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrator import clock, telemetry
 from orchestrator.deputy import Deputy
 from orchestrator.domain.item import State
-from orchestrator.errors import DeputyError, NotFound
+from orchestrator.errors import NotFound
 from orchestrator.settings import Settings
-from orchestrator.store import audit, connections, lease, people, timers, worklist
+from orchestrator.store import connections, lease, people, timers, worklist
 from orchestrator.store.connections import EVERYBODY
 from orchestrator.store.database import Store
 
@@ -318,94 +315,3 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
                 present.exporter.close()
     finally:
         store.close()
-
-
-def doctor(settings: Settings) -> list[dict[str, Any]]:
-    """Checks in the order a person would mend them: {"check", "ok", "detail", "fix"} each."""
-    checks = [
-        ("python", _check_python),
-        ("home", _check_home),
-        ("store", _check_store),
-        ("worker", _check_worker),
-        ("policy", _check_policy),
-        ("workflows", _check_workflows),
-        ("connections", _check_connections),
-        ("model", _check_model),
-    ]
-    found = []
-    for name, check in checks:
-        try:
-            ok, detail, fix = check(settings)
-        except DeputyError as error:
-            ok, detail, fix = False, error.message, error.fix
-        except OSError as error:
-            ok, detail, fix = False, str(error), ""
-        found.append({"check": name, "ok": ok, "detail": detail, "fix": fix})
-    return found
-
-
-def _check_python(settings: Settings) -> tuple[bool, str, str]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return sys.version_info >= (3, 11), f"Python {version}", "install Python 3.11 or newer"
-
-
-def _check_home(settings: Settings) -> tuple[bool, str, str]:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    free_mb = shutil.disk_usage(settings.home).free // 1_000_000
-    writable = os.access(settings.home, os.W_OK)
-    return writable and free_mb > 100, f"{settings.home}, {free_mb} MB free", "make it writable, or set DEPUTY_HOME"
-
-
-def _check_store(settings: Settings) -> tuple[bool, str, str]:
-    store = Store.open(settings.store_url, tenant_id=settings.tenant)
-    try:
-        with store.read() as tx:
-            verdict = audit.verify(tx)
-        return verdict.ok, f"{store.dialect}; audit chain of {verdict.checked} events", verdict.reason or ""
-    finally:
-        store.close()
-
-
-def _check_worker(settings: Settings) -> tuple[bool, str, str]:
-    from orchestrator.engine import hosts
-
-    store = Store.open(settings.store_url, tenant_id=settings.tenant)
-    try:
-        stalled = hosts.stalled_host(store, after_s=settings.host_stall_s)
-    finally:
-        store.close()
-    return (True, "none is stalled", "") if stalled is None else (False, str(stalled), stalled.fix)
-
-
-def _check_policy(settings: Settings) -> tuple[bool, str, str]:
-    from policies.guard import Guard
-
-    guard = Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile)
-    return True, f"profile {settings.profile}, bundle {guard.bundle_digest[:19]}…", ""
-
-
-def _check_workflows(settings: Settings) -> tuple[bool, str, str]:
-    loaded = library(settings)
-    if loaded.faults:
-        return False, str(loaded.faults[0].message), f"see: deputy workflow test {settings.workflow_folder}"
-    return True, f"{len(loaded.workflows)} workflows", ""
-
-
-def _check_connections(settings: Settings) -> tuple[bool, str, str]:
-    store = Store.open(settings.store_url, tenant_id=settings.tenant)
-    try:
-        prepare(settings, store)
-        with store.read() as tx:
-            known = connections.every(tx)
-    finally:
-        store.close()
-    named = ", ".join(f"{c.connector} of {c.owner} ({'/'.join(c.families)}, {c.state})" for c in known)
-    return (
-        all(c.state == "active" for c in known) and bool(known),
-        named or "nothing is connected",
-        "set DEPUTY_OFFICE=true",
-    )
-
-
-def _check_model(settings: Settings) -> tuple[bool, str, str]:
-    return True, settings.model if settings.has_model else "none: only saved workflows run", ""

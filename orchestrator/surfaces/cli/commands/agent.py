@@ -75,7 +75,9 @@ def show(session: Session, name: str) -> None:
 
     left_out = ("name", "prompt", "description")
     shown = [
-        (key, _words(value)) for key, value in told.items() if key not in left_out and value not in (None, "", [], {}, False)
+        (key, _words(value))
+        for key, value in told.items()
+        if key not in left_out and value not in (None, "", [], {}, False)
     ]
     session.output.draw(Text.assemble((one.name, "bold"), f"  {one.description}"), view.facts(shown))
     session.output.draw(Text(f"\n{one.prompt.text.strip()}"))

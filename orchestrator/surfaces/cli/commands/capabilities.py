@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.surfaces.cli import exitcode, options
+from orchestrator.surfaces.cli.commands.agent import about
 from orchestrator.surfaces.cli.session import Session
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
 
 STATES = {
     "ready": "will be served in order",
@@ -17,7 +21,7 @@ STATES = {
     "failed": "could not be done; `error` says why and what to do",
     "denied": "policy or a person said no, or the approval expired",
     "needs_model": "no saved workflow fits surely, and no model is configured",
-    "over_budget": "a limit was reached",
+    "over_budget": "a limit was reached; `text` and `effects` say what was done so far",
     "cancelled": "taken back",
 }
 
@@ -49,6 +53,9 @@ def command(ctx: click.Context, session: Session) -> None:
         ],
         "profile": session.settings.profile,
         "model": session.settings.model,
+        "models": models(session.settings),
+        "agents": [about(one) for one in app.agents(session.settings).values()],
+        "budget": session.settings.budget_limits,
     }
     if session.output.as_json:
         return session.output.document(told)
@@ -56,6 +63,17 @@ def command(ctx: click.Context, session: Session) -> None:
 
     session.output.draw(view.facts([(f"deputy {entry['name']}", entry["help"]) for entry in commands]))
     session.output.draw(view.facts([("", ""), *[(f"exit {code}", text) for code, text in told["exit_codes"].items()]]))
+
+
+def models(settings: Settings) -> list[dict[str, Any]]:
+    """Every endpoint a model may be reached at, keys left out; none where no model is set."""
+    if not settings.has_model:
+        return []
+    import dataclasses
+
+    from orchestrator.agents.models.registry import Models
+
+    return [dataclasses.asdict(known) for known in Models.of(settings).known()]
 
 
 def _commands(ctx: click.Context) -> list[dict[str, Any]]:

@@ -13,11 +13,12 @@ from orchestrator.surfaces.cli.session import Session
 
 
 @click.command()
+@click.option("--probe", is_flag=True, help="Connect to model endpoints, too; otherwise nobody is reached out to.")
 @options.as_json
 @options.session
-def command(session: Session) -> int:
-    """Check settings, store, worker, rules, workflows, connections. Exit code 1 when something is wrong."""
-    checks = _checks(session)
+def command(session: Session, probe: bool) -> int:
+    """Check settings, store, worker, rules, workflows, connections, models, agents. Exit code 1 when something is wrong."""
+    checks = _checks(session, probe=probe)
     healthy = all(check["ok"] for check in checks)
     if session.output.as_json:
         session.output.document({"ok": healthy, "checks": checks})
@@ -33,14 +34,14 @@ def command(session: Session) -> int:
     return Exit.OK if healthy else Exit.FAILED
 
 
-def _checks(session: Session) -> list[dict[str, Any]]:
+def _checks(session: Session, *, probe: bool) -> list[dict[str, Any]]:
     """Wrong settings are a finding like any other; nothing else can be looked at then."""
     try:
         settings = session.settings
     except DeputyError as error:
         return [{"check": "settings", "ok": False, "detail": error.message, "fix": error.fix}]
-    from orchestrator import app
+    from orchestrator.surfaces.cli import checkup
 
     changed = [entry["name"] for entry in settings.describe() if entry["origin"] != "default"]
     told = f"{', '.join(changed)} set; all with origin: deputy config show --origin" if changed else "all defaults"
-    return [{"check": "settings", "ok": True, "detail": told, "fix": ""}, *app.doctor(settings)]
+    return [{"check": "settings", "ok": True, "detail": told, "fix": ""}, *checkup.checks(settings, probe=probe)]

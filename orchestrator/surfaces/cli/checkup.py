@@ -1,0 +1,174 @@
+"""What `deputy doctor` looks at: each part of an installation, whether it is well, and how to mend it.
+
+Reads and reports; changes nothing but what any first use would make. Reaches out to nobody unless asked to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from orchestrator import app
+from orchestrator.errors import DeputyError
+from orchestrator.settings import Settings
+from orchestrator.store import audit, connections
+from orchestrator.store.database import Store
+
+Check: TypeAlias = Callable[[Settings], tuple[bool, str, str]]  # well?, what is there, how to mend it
+PROBE_S = 3.0
+OPENAI = "https://api.openai.com"
+KEYED = frozenset({"openai", "anthropic"})  # providers that answer nobody without a key
+
+
+def checks(settings: Settings, *, probe: bool) -> list[dict[str, Any]]:
+    """Checks in the order a person would mend them: {"check", "ok", "detail", "fix"} each.
+
+    probe: model endpoints are connected to as well; otherwise nothing is sent anywhere.
+    """
+    every: list[tuple[str, Check]] = [
+        ("python", _check_python),
+        ("home", _check_home),
+        ("store", _check_store),
+        ("worker", _check_worker),
+        ("policy", _check_policy),
+        ("workflows", _check_workflows),
+        ("connections", _check_connections),
+        ("model", lambda settings: _check_model(settings, probe=probe)),
+        ("agents", _check_agents),
+        ("prompts", _check_prompts),
+    ]
+    found = []
+    for name, check in every:
+        try:
+            ok, detail, fix = check(settings)
+        except DeputyError as error:
+            ok, detail, fix = False, error.message, error.fix
+        except OSError as error:
+            ok, detail, fix = False, str(error), ""
+        found.append({"check": name, "ok": ok, "detail": detail, "fix": fix})
+    return found
+
+
+def _check_python(settings: Settings) -> tuple[bool, str, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return sys.version_info >= (3, 11), f"Python {version}", "install Python 3.11 or newer"
+
+
+def _check_home(settings: Settings) -> tuple[bool, str, str]:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(settings.home).free // 1_000_000
+    writable = os.access(settings.home, os.W_OK)
+    return writable and free_mb > 100, f"{settings.home}, {free_mb} MB free", "make it writable, or set DEPUTY_HOME"
+
+
+def _check_store(settings: Settings) -> tuple[bool, str, str]:
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        with store.read() as tx:
+            verdict = audit.verify(tx)
+        return verdict.ok, f"{store.dialect}; audit chain of {verdict.checked} events", verdict.reason or ""
+    finally:
+        store.close()
+
+
+def _check_worker(settings: Settings) -> tuple[bool, str, str]:
+    from orchestrator.engine import hosts
+
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        stalled = hosts.stalled_host(store, after_s=settings.host_stall_s)
+    finally:
+        store.close()
+    return (True, "none is stalled", "") if stalled is None else (False, str(stalled), stalled.fix)
+
+
+def _check_policy(settings: Settings) -> tuple[bool, str, str]:
+    from policies.guard import Guard
+
+    guard = Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile)
+    return True, f"profile {settings.profile}, bundle {guard.bundle_digest[:19]}…", ""
+
+
+def _check_workflows(settings: Settings) -> tuple[bool, str, str]:
+    loaded = app.library(settings)
+    if loaded.faults:
+        return False, str(loaded.faults[0].message), f"see: deputy workflow test {settings.workflow_folder}"
+    return True, f"{len(loaded.workflows)} workflows", ""
+
+
+def _check_connections(settings: Settings) -> tuple[bool, str, str]:
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        app.prepare(settings, store)
+        with store.read() as tx:
+            known = connections.every(tx)
+    finally:
+        store.close()
+    named = ", ".join(f"{c.connector} of {c.owner} ({'/'.join(c.families)}, {c.state})" for c in known)
+    return (
+        all(c.state == "active" for c in known) and bool(known),
+        named or "nothing is connected",
+        "set DEPUTY_OFFICE=true",
+    )
+
+
+def _check_model(settings: Settings, *, probe: bool) -> tuple[bool, str, str]:
+    """Every endpoint that a role may use: a key where one is needed, its extra installed; with `probe`, whether anybody listens."""
+    if not settings.has_model:
+        return True, "none: only saved workflows run; README.md says how to set one", ""
+    from orchestrator.agents.models.registry import Models
+
+    told: list[str] = []
+    for known in Models.of(settings).known():
+        where = known.address or known.client
+        lacks = [f"no {what}" for what, there in (("key", known.has_key), ("price", known.has_price)) if not there]
+        told.append(f"{known.name} ({', '.join([known.model, where, *lacks])})")
+        if known.client == "langchain" and find_spec("langchain") is None:
+            return False, f"{known.model} needs LangChain", "pip install 'deputy-orchestrator[anthropic]'"
+        provider = known.model.partition(":")[0]
+        if (
+            not known.has_key
+            and (known.client == "langchain" or known.address.startswith(OPENAI))
+            and provider in KEYED
+        ):
+            return False, f"{known.name} has no key", f"set {provider.upper()}_API_KEY, or model_api_key"
+        if probe and known.address and (problem := _unreachable(known.address)):
+            return False, f"{known.name}: {problem}", "start it, or correct model_base_url; docs/models.md"
+    reached = ", reachable" if probe else "; reachable? deputy doctor --probe"
+    return True, f"{', '.join(told) or settings.model}{reached}", ""
+
+
+def _unreachable(address: str) -> str | None:
+    """Why nobody can be reached there; None where something listens. Only connects: nothing is sent, no key, no request."""
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=PROBE_S).close()
+    except OSError as error:
+        return f"{parts.hostname}:{port} cannot be reached ({error.strerror or error})"
+    return None
+
+
+def _check_agents(settings: Settings) -> tuple[bool, str, str]:
+    known = app.agents(settings)
+    if known.faults:
+        return False, known.faults[0].message, known.faults[0].fix
+    return True, _with_own([(name, one.prompt.path) for name, one in known.items()], "agents"), ""
+
+
+def _check_prompts(settings: Settings) -> tuple[bool, str, str]:
+    return True, _with_own([(prompt.name, prompt.path) for prompt in app.prompts(settings)], "prompts"), ""
+
+
+def _with_own(files: list[tuple[str, Path]], noun: str) -> str:
+    from orchestrator.surfaces.cli.commands.agent import is_shipped
+
+    own = [name for name, path in files if not is_shipped(path)]
+    return f"{len(files)} {noun}" + (f", your own: {', '.join(own)}" if own else "")
