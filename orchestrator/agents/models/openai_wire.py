@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_REPLY_BYTES = 8 * 1024 * 1024
 CONNECT_S = 10.0
 AFTER_DONE_S = 0.5
+MOST_HEADS = 64
 _WARNED_BYTES = 1024 * 1024  # aiohttp sends larger bodies in pieces, and warns unless they come as a file
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _SWAPPED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -57,6 +58,7 @@ class OpenAIWire:
     most_bytes: int = MOST_REPLY_BYTES
     headers: Mapping[str, str] = field(default_factory=dict)
     _not_taken: dict[str, None] = field(default_factory=dict)  # learnt from refusals, for as long as the process lives
+    _heads: dict[tuple[int, str, bool, bool], tuple[bytes, tuple[str, ...]]] = field(default_factory=dict)
     _session: ClientSession | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _url: Any = None
@@ -66,19 +68,20 @@ class OpenAIWire:
         posts = 1
         streams = self.profile.stream or on_text is not None
         while True:
-            parameters, dropped = self._parameters(request, streams)
+            head, dropped = self._head(request, streams)
             try:
-                answer = await self._post(self._body(request, parameters), on_text, streams)
+                answer = await self._post(_joined(head, request), on_text, streams)
             except _NotTaken as refused:
                 if refused.name in self._not_taken:  # said again although it was left out: it is something else
                     raise refused.error from None
                 self._not_taken[refused.name] = None
+                self._heads.clear()
                 posts += 1
                 continue
             if request.tool_choice == "none" and answer.calls:
+                dropped = tuple(dict.fromkeys([*dropped, "tool_choice"]))
                 answer = replace(answer, calls=(), finish="stop")
-                dropped.append("tool_choice")
-            return replace(answer, dropped=tuple(dict.fromkeys(dropped)), posts=posts)
+            return answer if posts == 1 and not dropped else replace(answer, dropped=dropped, posts=posts)
 
     async def aclose(self) -> None:
         session, self._session = self._session, None
@@ -86,6 +89,22 @@ class OpenAIWire:
             await session.close()
 
     # ---- what is sent --------------------------------------------------------------------------------------------
+    def _head(self, request: ModelRequest, streams: bool) -> tuple[bytes, tuple[str, ...]]:
+        """The body up to the messages, and what was left out; encoded once for requests that differ in nothing but content."""
+        if request.schema is not None:
+            return self._encoded_head(request, streams)
+        key = (request.max_tokens, request.tool_choice, bool(request.tools), streams)
+        if (known := self._heads.get(key)) is None:
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            known = self._heads[key] = self._encoded_head(request, streams)
+        return known
+
+    def _encoded_head(self, request: ModelRequest, streams: bool) -> tuple[bytes, tuple[str, ...]]:
+        parameters, dropped = self._parameters(request, streams)
+        whole = json.dumps({"model": self.model, **parameters}, separators=(",", ":")).encode()
+        return whole[:-1] + b',"messages":[', tuple(dropped)
+
     def _parameters(self, request: ModelRequest, streams: bool) -> tuple[dict[str, Any], list[str]]:
         """Everything but messages and tools, and the names of what the model does not take."""
         profile, refused = self.profile, self._not_taken
@@ -117,14 +136,6 @@ class OpenAIWire:
             request.max_tokens, profile.output_tokens or request.max_tokens
         )
         return wanted, dropped
-
-    def _body(self, request: ModelRequest, parameters: Mapping[str, Any]) -> bytes:
-        """The request's JSON: messages and tools byte for byte as they were handed in."""
-        head = json.dumps({"model": self.model, **parameters}, separators=(",", ":")).encode()
-        parts = [head[:-1], b',"messages":[', b",".join(request.messages), b"]"]
-        if request.tools:
-            parts += [b',"tools":', request.tools]
-        return b"".join([*parts, b"}"])
 
     def _open(self) -> ClientSession:
         """The session of this event loop; connections stay open between calls, as many as there are calls at once."""
@@ -278,6 +289,12 @@ class _NotTaken(Exception):
         super().__init__(name)
         self.name = name
         self.error = error
+
+
+def _joined(head: bytes, request: ModelRequest) -> bytes:
+    """The request's JSON: messages and tools byte for byte as they were handed in."""
+    messages = b",".join(request.messages)
+    return b"".join((head, messages, b'],"tools":', request.tools, b"}") if request.tools else (head, messages, b"]}"))
 
 
 def _names(body: bytes) -> list[str]:
