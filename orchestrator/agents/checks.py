@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -156,16 +157,9 @@ def claims_match_effects(result: Json, facts: CheckFacts) -> list[str]:
     says the same counts, if it is done. Prose is not read.
     """
     problems = []
-    backed = [child.get("output") for child in facts.children if child.get("state") == "done"]
-    told_below = {word for output in backed for record in records(output) for word, _, _ in _claims(record)}
     for record in records(result):
         for word, key, value in _claims(record):
-            done = [
-                effect for effect in facts.effects if effect.get("state") == "done" and _does(str(effect["tool"]), word)
-            ]
-            if not done and word in told_below:
-                continue
-            if why := _unbacked(record, value, done):
+            if why := _unbacked(record, value, _backing(word, facts)):
                 problems.append(f"The result says {key}: {value!r}"[:120] + f", but {why}. Do it, or say what is true.")
     return problems
 
@@ -240,21 +234,58 @@ def _does(tool: str, word: str) -> bool:
     return bool(verbs & CLAIMS[word]) or not verbs
 
 
-def _unbacked(record: Mapping[str, Any], value: Any, done: Sequence[Mapping[str, Any]]) -> str:
-    """Why these effects do not back the claim; "" where they do."""
+@dataclass(frozen=True, slots=True)
+class _Backing:
+    """One thing that was done: an effect, or what a task of the agent's own says it did, `times` over."""
+
+    texts: frozenset[str]  # in small letters
+    addresses: frozenset[str]
+    times: int
+    is_silent: bool  # names nobody and nothing, so that it may stand for anybody
+
+    @classmethod
+    def of(cls, value: Any, named_by: Any, times: int = 1) -> _Backing:
+        addresses = frozenset(one.lower() for one in addresses_of(named_by))
+        silent = not addresses and not ids_of(value)
+        return cls(frozenset(text.lower() for _, text in texts(value)), addresses, times, silent)
+
+    def carries(self, named: Sequence[str]) -> bool:
+        return any(one.lower() in text for one in named for text in self.texts)
+
+
+def _backing(word: str, facts: CheckFacts) -> list[_Backing]:
+    """What was done of the kind the word says."""
+    done = [effect for effect in facts.effects if effect.get("state") == "done" and _does(str(effect["tool"]), word)]
+    found = [
+        replace(_Backing.of([effect.get("args"), effect.get("result")], effect.get("args")), is_silent=False)
+        for effect in done
+    ]
+    for child in facts.children:
+        output = child.get("output") if child.get("state") == "done" else None
+        values = [value for record in records(output) for said, _, value in _claims(record) if said == word]
+        if values:
+            times = sum(value if type(value) is int else 1 for value in values)
+            found.append(_Backing.of(output, output, times))
+    return found
+
+
+def _unbacked(record: Mapping[str, Any], value: Any, done: Sequence[_Backing]) -> str:
+    """Why these do not back the claim; "" where they do."""
     if not done:
         return "nothing of that kind was done"
     if isinstance(value, list | tuple):
-        for entry in value:
-            named = [*addresses_of(entry), *ids_of(entry)] or ([entry] if isinstance(entry, str) else [])
-            if named and not any(_carries(effect, named) for effect in done):
-                return f"no such effect carried {named[0]!r}"
-        return ""
-    if type(value) is int:
-        most = max(len(done), len({one.lower() for effect in done for one in addresses_of(effect.get("args"))}))
+        wanted = [
+            [*addresses_of(entry), *ids_of(entry)] or ([entry] if isinstance(entry, str) else []) for entry in value
+        ]
+    elif type(value) is int:
+        most = max(sum(one.times for one in done), len(frozenset().union(*(one.addresses for one in done))))
         return f"it was done {most} times" if value > most else ""
-    named = _names_in(record)
-    return f"no such effect carried {named[0]!r}" if named and not any(_carries(one, named) for one in done) else ""
+    else:
+        wanted = [_names_in(record)]
+    for named in wanted:
+        if named and not any(one.is_silent or one.carries(named) for one in done):
+            return f"no such effect carried {named[0]!r}"
+    return ""
 
 
 def _names_in(record: Mapping[str, Any]) -> list[str]:
@@ -263,15 +294,6 @@ def _names_in(record: Mapping[str, Any]) -> list[str]:
         key: value for key, value in record.items() if not isinstance(value, Mapping | list | tuple)
     }
     return [*addresses_of(flat), *ids_of(flat)]
-
-
-def _carries(effect: Mapping[str, Any], named: Sequence[str]) -> bool:
-    wanted = {one.lower() for one in named}
-    return any(
-        text.lower() in wanted or any(one in text.lower() for one in wanted)
-        for part in (effect.get("args"), effect.get("result"))
-        for _, text in texts(part)
-    )
 
 
 def _has_value(value: Json) -> bool:

@@ -178,7 +178,8 @@ def limits_of(value: Mapping[str, Any], *, where: str = "budget") -> dict[str, i
         is_number = isinstance(most, int | float) and not isinstance(most, bool) and (name == "turns") <= most < 10**15
         if not is_number or (unit == 1 and int(most) != most):
             raise UsageError(
-                f"{where}.{name}: {most!r} is no such number", fix="a number from 0, whole where it counts"
+                f"{where}.{name}: {most!r} is no such number",
+                fix="a number from 0 (turns: from 1), whole where it counts",
             )
         limits[target] = int(most * unit)
     return limits

@@ -130,6 +130,7 @@ def test_ids_come_from_somewhere(name: str, result: Json, facts: dict[str, Any],
         ({"to": "dana@northwind.example"}, {}, None),
         ({"text": "I wrote to DANA@northwind.example."}, {}, None),  # case does not matter
         ({"to": "li@elsewhere.example"}, {"reads": [read({"from": "Li <li@elsewhere.example>"})]}, None),
+        ({"to": "li@elsewhere.example"}, {"reads": [read("from Li@Elsewhere.example")]}, None),
         ({"to": "li@elsewhere.example"}, {"children": [child("done", {"from": "li@elsewhere.example"})]}, None),
         ({"to": "dana@northwind.example.evil.example"}, {}, "dana@northwind.example.evil.example"),
         ({"to": "xdana@northwind.example"}, {}, "xdana"),
@@ -182,6 +183,19 @@ def test_proposed_times_are_ahead(name: str, result: Json, facts: dict[str, Any]
         ({"sent": "2026-03-01", "created": "2026-03-01T10:00:00Z"}, {}, None),  # facts of a record
         ({"created": True}, {"effects": [effect("crm.log_activity")]}, None),  # a tool whose name tells nothing
         ({"drafted": True}, {"effects": [effect("mail.create_draft")]}, None),
+        ({"sent": 3}, {"children": [child("done", {"sent": 3})]}, None),
+        ({"to": "li@x.example", "sent": True}, {"children": [child("done", {"sent": True})]}, None),  # names nobody
+        (
+            {"to": "li@x.example", "sent": True},
+            {"effects": [SENT], "children": [child("done", {"to": "li@x.example", "status": "sent"})]},
+            None,
+        ),
+        (
+            {"to": "li@x.example", "sent": True},
+            {"effects": [SENT], "children": [child("done", {"to": "omar@x.example", "status": "sent"})]},
+            "li@x.example",
+        ),
+        ({"sent": 4}, {"effects": [effect("chat.post_message")], "children": [child("done", {"sent": 2})]}, "3 times"),
         ({"sent": True}, {}, "nothing of that kind was done"),
         ({"sent": True}, {"effects": [{**SENT, "state": "intended"}]}, "nothing of that kind"),  # waits for a person
         ({"sent": True}, {"effects": [{**SENT, "state": "failed"}]}, "nothing of that kind"),

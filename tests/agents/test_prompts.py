@@ -247,6 +247,12 @@ def test_a_missing_variable_is_an_error_not_an_empty_text() -> None:
         prompts.load("task").render(instructions="x", **prompts.moment(NOW, "UTC"))
 
 
+def test_a_missing_part_of_a_variable_is_an_error_too() -> None:
+    """A requester without an address is not shown as nobody."""
+    with pytest.raises(UsageError, match="address"):
+        prompts.load("task").render(**{**COMMON, "requester": {"name": "Alex"}}, instructions="x")
+
+
 def test_unknown_names_are_met_with_the_nearest() -> None:
     """A slip in a prompt's name says which one was meant."""
     with pytest.raises(UsageError) as caught:
