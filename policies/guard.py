@@ -223,14 +223,15 @@ class Case:
 
     def say(self, text: str, principal: str, origin: str = "human") -> None:
         """Later words. Only the requester's, as a human, are their own and may widen the grant; an assistant's weigh 2 at
-        most, anybody else's 1, and neither grants anything."""
+        most, anybody else's 1, and neither grants anything. An agent's to a child are like its brief: they weigh nothing."""
         mine = normal(principal) == normal(self.principal) or self._memory.directory.is_me(principal)
         if mine and origin == "human" and self.origin != "agent":
             self._memory.record_saying(Saying(text, 4))
             if not self._is_given and not self._is_child:
                 self.grant = self.grant.plus(request.compile_clauses(text))
             return
-        self._memory.record_saying(Saying(text, 2 if mine else 1))
+        if origin == "human" or not self._is_child:
+            self._memory.record_saying(Saying(text, 2 if mine else 1))
 
     def observe(self, result: Result) -> None:
         """What a call brought back. Errors and work handed on teach nothing; an effect's answer only the ids it minted.
@@ -365,10 +366,13 @@ class Case:
 
     # ---- handing on ------------------------------------------------------------------------------------------------
 
-    def labels_of(self, value: Any) -> dict[str, Any]:
+    def labels_of(self, value: Any, most: int = 4) -> dict[str, Any]:
         """What another case may know of a value that leaves this one (`Result.labels`): for each piece of it the level it has
-        here, and class and readers of everything read so far. A huge value is of level 0 as a whole."""
-        return handover.labels_of(self._memory, value, written=self._is_child)
+        here, and class and readers of everything read so far. A huge value is of level 0 as a whole.
+
+        `most`: no level above it. Use 2 for what is kept beyond this request: what the user meant now is not meant later.
+        """
+        return handover.labels_of(self._memory, value, most=most, written=self._is_child)
 
     def child_grant(self, scope: Sequence[str], may: Sequence[Mapping[str, Any]] | None = None) -> Grant:
         """A grant for work that is handed on, never wider than this case's own: only these tools, and of its clauses only

@@ -21,7 +21,7 @@ _MOST_VALUES = 2_000
 _LONGEST = 200  # characters of a text that may be one value, such as a title
 
 
-def labels_of(memory: Memory, value: Any, *, written: bool) -> dict[str, Any]:
+def labels_of(memory: Memory, value: Any, *, most: int, written: bool) -> dict[str, Any]:
     """What `observe(labels=…)` of another case takes, as JSON.
 
     {"level": 0, "values": {value: level}, "readers": [address] | None, "class", "author": None}, and where there is any:
@@ -31,7 +31,7 @@ def labels_of(memory: Memory, value: Any, *, written: bool) -> dict[str, Any]:
     spellings = _spellings(value)
     told: dict[str, Any] = {
         "level": 0,
-        "values": _levels(memory, spellings),
+        "values": _levels(memory, spellings, most),
         "readers": None if label.readers is None else sorted(label.readers),
         "class": "secret" if label.secret else "normal",
         "author": None,
@@ -108,11 +108,11 @@ def _spellings(value: Any) -> dict[str, set[str]]:
     return found if len(found) <= _MOST_VALUES else {}
 
 
-def _levels(memory: Memory, spellings: Mapping[str, set[str]]) -> dict[str, int]:
+def _levels(memory: Memory, spellings: Mapping[str, set[str]], most: int) -> dict[str, int]:
     """Only what is above 0, each at the lowest level of its spellings."""
     levels = {key: min(memory.level(one).number for one in forms) for key, forms in spellings.items()}
     outdone = contradiction.outdone([key for key, level in levels.items() if level == 1 and "@" in key], memory)
-    return {key: level for key, level in sorted(levels.items()) if level > 0 and key not in outdone}
+    return {key: min(level, most) for key, level in sorted(levels.items()) if level > 0 and key not in outdone}
 
 
 def _sightings(memory: Memory, spellings: Mapping[str, set[str]]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ Every shipped rule has a case that it decides and the nearest neighbour that it 
 shape for their own rules and run them with `deputy policy test`.
 
 A file: {"world": other.yaml, "cases": [{"name", "request", "origin"?, "profile"?, "grant"?, "parent"?, "say"?: [[text, by]],
-"read"?: [name in world | {"tool", "args", "value", "error"?, "labels"?}], "call": {"tool", "args"}, "approved"?: true | n,
+"read"?: [name in world | {"tool", "args", "value", "error"?, "labels"?} | {"child" | "remembered": case, "value"}], "call": {"tool", "args"}, "approved"?: true | n,
 "used"?, "flags"?, "expect": {"effect", "rules"?, "rewrite"?, "reserve"?}}]}.
 """
 
@@ -127,10 +127,31 @@ def decide(case: Mapping[str, Any], world: Mapping[str, Any], guard: Guard) -> D
 def _hear(opened: Case, case: Mapping[str, Any], world: Mapping[str, Any]) -> None:
     for entry in case.get("read") or ():
         told = world["records"][entry] if isinstance(entry, str) else entry
+        if "child" in told or "remembered" in told:
+            _take_over(opened, told, world)
+            continue
         call = Call(tool=told["tool"], args=dict(told.get("args") or {}))
         opened.observe(Result(call=call, value=told.get("value"), error=told.get("error"), labels=told.get("labels")))
     for said in case.get("say") or ():
         opened.say(said[0], said[1], origin=said[2] if len(said) > 2 else "human")
+
+
+def _take_over(opened: Case, told: Mapping[str, Any], world: Mapping[str, Any]) -> None:
+    """A value that another case had: a child of this one, or one of an earlier request that had it remembered."""
+    is_child = "child" in told
+    other = told["child"] if is_child else told["remembered"]
+    case = opened.guard.open(
+        request=other.get("request", ""),
+        principal=opened.principal,
+        now=opened.now,
+        tools=_tools(other, world),
+        world=World(people=world["people"], inside_domains=world["inside_domains"]),
+        parent=opened.dump() if is_child else None,
+    )
+    _hear(case, other, world)
+    value, most = told["value"], 4 if is_child else 2
+    call = Call(tool="worklist.wait" if is_child else "memory.recall")
+    opened.observe(Result(call=call, value=value, labels=case.labels_of(value, most)))
 
 
 def _tools(case: Mapping[str, Any], world: Mapping[str, Any]) -> list[dict[str, Any]]:
