@@ -29,6 +29,7 @@ OUTCOME = {
     "failed": ("✗", "red"),
 }
 SHORT = 110
+PRICE_UNKNOWN = "price_unknown"  # what a reply's row says was left out of its cost
 
 
 # ---- at work ---------------------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def _agent(scene: Scene, node: Document, *, is_root: bool = False) -> Tree:
         tree.add(Text.assemble(("plan ", "dim"), (view.one_line(where["plan"], 140), "dim italic")))
     if node["state"] not in FINAL and where["said"]:
         tree.add(Text.assemble(("says ", "dim"), (view.one_line(where["said"], 140), "italic")))
-    if node["error"]:
+    if node["error"] and not is_root:  # the root's own stands below, beside what it has
         tree.add(view.error_text(node["error"]))
     if node["state"] in FINAL and not is_root and node["text"]:
         tree.add(Text(view.one_line(node["text"], 160)))
@@ -88,17 +89,18 @@ def transcript(told: Document, zone: str, *, prompts: bool, turn: str | None = N
         if turn in (None, one["turn"]):
             parts.append(_turn(one, zone, whole=turn is not None))
     if turn is None:
-        parts += [Text(""), Text(totals_words(told["totals"]), style="dim")]
+        known = not any(PRICE_UNKNOWN in (one["dropped"] or ()) for one in told["turns"])
+        parts += [Text(""), Text(totals_words(told["totals"], price_known=known), style="dim")]
         parts.append(Text(f"steps and ledger: deputy run show {run['run_id']} --json", style="dim"))
     return Group(*parts)
 
 
-def totals_words(totals: Document) -> str:
+def totals_words(totals: Document, *, price_known: bool = True) -> str:
     """e.g. "4 model calls · 3.1k tokens in, 420 out · $0.0042 · 3.2 s thinking · 6 tool calls · 1 effect done"."""
     parts = [
         f"{totals['model_calls']} model calls",
         f"{budgets.tokens(totals['input_tokens'])} tokens in, {budgets.tokens(totals['output_tokens'])} out",
-        budgets.money(totals["cost_microusd"]),
+        _price(totals["cost_microusd"], known=price_known),
         f"{totals['model_ms'] / 1000:.1f} s thinking",
         f"{totals['tool_calls']} tool calls",
         f"{totals['effects_done']} effects done",
@@ -108,6 +110,11 @@ def totals_words(totals: Document) -> str:
     if totals["endpoints"]:
         parts.append(f"sent to {', '.join(totals['endpoints'])}")
     return " · ".join(parts)
+
+
+def _price(microusd: int, *, known: bool) -> str:
+    """A model without a price costs nobody knows what; that is not nothing."""
+    return budgets.money(microusd) if known else "price unknown"
 
 
 def _head(told: Document) -> Text:
@@ -146,11 +153,12 @@ def _beginning(told: Document, *, prompts: bool) -> list[RenderableType]:
 def _turn(turn: Document, zone: str, *, whole: bool) -> RenderableType:
     usage = turn["usage"]
     spent = [f"{usage['in']} in, {usage['out']} out" + (f", {usage['cached']} cached" if usage["cached"] else "")]
-    spent += [budgets.money(turn["cost_microusd"])] if turn["cost_microusd"] else []
+    spent += [_price(turn["cost_microusd"], known=PRICE_UNKNOWN not in (turn["dropped"] or ()))]
     spent += [f"{turn['ms']} ms"] if turn["ms"] is not None else []
     spent += [str(turn["endpoint"])] if turn["endpoint"] else []
     spent += [f"{turn['retries']} retries"] if turn["retries"] else []
-    spent += [f"without {', '.join(turn['dropped'])}"] if turn["dropped"] else []
+    dropped = [what for what in turn["dropped"] or () if what != PRICE_UNKNOWN]
+    spent += [f"without {', '.join(dropped)}"] if dropped else []
     number = turn["turn"].removeprefix("t")
     head = Text.assemble(
         (f"turn {number}" if number.isdigit() else number, "bold"), (f"  {shown(turn['at'], zone)}", "dim")

@@ -92,8 +92,9 @@ def item_tree(document: Document, zone: str, agents: Sequence[Tree] = ()) -> Tre
         tree.add(_result(document))
     if document.get("error"):
         tree.add(error_text(document["error"]))
-    tree.add(receipt_text(document["receipt"]))
-    if told := budgets.words(document.get("budget")):
+    if not (agents and document["receipt"]["model_calls"] == 0):  # before its end, an agent's own line has the figures
+        tree.add(receipt_text(document["receipt"]))
+    if not agents and (told := budgets.words(document.get("budget"))):
         tree.add(Text(f"budget {told}", style="dim"))
     return tree
 
@@ -220,7 +221,8 @@ def receipt_text(receipt: Document) -> Text:
         parts.append(f"{tokens} tokens · ${receipt['cost_usd']:.4f}")
     parts += [f"{receipt['wall_s']:.1f} s", str(receipt["determinism"])]
     if receipt.get("endpoints"):
-        parts.append("sent to " + ", ".join(str(endpoint) for endpoint in receipt["endpoints"]))
+        names = (one["endpoint"] if isinstance(one, Mapping) else str(one) for one in receipt["endpoints"])
+        parts.append(f"sent to {', '.join(dict.fromkeys(names))}")
     return Text(" · ".join(parts), style="dim")
 
 
