@@ -16,7 +16,7 @@ from orchestrator.agents import notices
 from orchestrator.agents.calls import Caller, cost_of, ended_by, ms
 from orchestrator.agents.conversation import canonical
 from orchestrator.agents.history import History, Pending, digest_of
-from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS
+from orchestrator.agents.house_tools import FINISH
 from orchestrator.agents.models.protocol import Model, ModelError, ModelReply, ModelRequest
 from orchestrator.agents.spec import AgentSpec
 from orchestrator.agents.window import Window
@@ -85,7 +85,6 @@ class Agent:
             self.model,
             request,
             lambda reply: Row(kind="reply", key=key or f"t{self.history.turn}", body=self._body(reply)),
-            hold_ms=lambda: sum(self._wire_ms(pending.tool) for pending in self.history.waiting.values()),
         )
         if isinstance(said, ModelError):
             if said.code == "context_too_long" and not again:
@@ -98,10 +97,6 @@ class Agent:
         calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reply.calls]
         cost = cost_of(reply, secret=self.caller.secret())
         return {"text": reply.text, "calls": calls, "finish": reply.finish, **cost}
-
-    def _wire_ms(self, tool: str) -> int:
-        found = None if tool in HOUSE_TOOLS else self.gate.toolbox.any_of(tool)
-        return 0 if found is None else int(found.spec.wire_timeout_s * 1000)
 
     # ---- acting --------------------------------------------------------------------------------------------------
     async def _act_to_the_end(self) -> RunOutcome | None:

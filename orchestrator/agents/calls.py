@@ -17,6 +17,7 @@ from orchestrator.store.steplog import Row
 
 LEAST_TOKENS = 256  # a reply is not asked for with less room than this
 LEAST_WALL_MS = 1_000
+TOOLS_MS = 30_000  # reserved with each model call for the tool calls of its reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class AgentLog(Protocol):
         """One commit: what was to ride, what earlier calls really took, and the reservation over the whole chain of budgets."""
         ...
 
-    async def replied(self, change: Mapping[str, int], hold: Mapping[str, int]) -> Began:
-        """One commit: what was to ride, a reply's real cost in place of its reservation, and what its tool calls may take."""
+    async def replied(self, change: Mapping[str, int]) -> Began:
+        """One commit: what was to ride, and a reply's real cost in place of its reservation."""
         ...
 
 
@@ -52,7 +53,7 @@ class Caller:
     secret: Callable[[], bool]
     on_reply: Callable[[str, ModelReply, Any], None]
     timeout_s: float
-    held_ms: int = 0  # wall time reserved for the tool calls of this turn, and what they took of it
+    held_ms: int = 0  # of the wall time reserved for the tool calls of this turn, and what they took of it
     used_ms: int = 0
 
     async def call(
@@ -60,13 +61,10 @@ class Caller:
         model: Model,
         request: ModelRequest,
         record: Callable[[ModelReply], Row],
-        *,
-        hold_ms: Callable[[], int] = lambda: 0,
     ) -> ModelReply | RunOutcome | ModelError:
         """The reply, recorded and applied by the row that `record` makes of it; else how the run ends or parks.
 
-        A `ModelError` comes back as a value: whoever called knows whether another way is left. hold_ms: asked after the row was
-        applied, what the calls in it may take.
+        A `ModelError` comes back as a value: whoever called knows whether another way is left.
         """
         taken = await self._reserve(model, replace(request, secret=self.secret(), timeout_s=self.timeout_s))
         if taken is None:
@@ -79,24 +77,23 @@ class Caller:
         try:
             reply = await model.reply(request)
         except ModelError as error:
-            await self.log.replied(change(reserved, {"wall_ms": ms(began_s)}), {})
+            self.held_ms = 0
+            await self.log.replied(change(reserved, {"wall_ms": ms(began_s)}))
             return error
         boundary.reached("agent:after-model")
         row = record(reply)
         self.log.later([row])
         self.history.apply(row.kind, row.key, row.body)
+        self.held_ms, self.used_ms = (self.held_ms if self.history.waiting else 0), 0
         used = {
             "model_calls": 1,
             "tokens": reply.usage.input_tokens + reply.usage.output_tokens,
             "cost_microusd": reply.cost_microusd,
-            "wall_ms": ms(began_s),
+            "wall_ms": ms(began_s) + self.held_ms,
         }
-        self.held_ms, self.used_ms = hold_ms(), 0
-        began = await self.log.replied(change(reserved, used), {"wall_ms": self.held_ms} if self.held_ms else {})
+        began = await self.log.replied(change(reserved, used))
         boundary.reached("agent:replied")
         self.on_reply(row.key, reply, started)
-        if began.short is not None:
-            return over_budget(began.short)
         return Parked() if began.stopped else reply
 
     async def _reserve(self, model: Model, request: ModelRequest) -> tuple[ModelRequest, dict[str, int]] | Short | None:
@@ -107,12 +104,13 @@ class Caller:
         settled = change({"wall_ms": self.held_ms}, {"wall_ms": self.used_ms})
         self.held_ms = self.used_ms = 0
         short: Short | None = None
+        tools_ms = TOOLS_MS
         for _ in range(3):
             wanted = {
                 "model_calls": 1,
                 "tokens": request.size + request.max_tokens,
                 "cost_microusd": model.most_microusd(request),
-                "wall_ms": int(request.timeout_s * 1000),
+                "wall_ms": int(request.timeout_s * 1000) + tools_ms,
             }
             began = await self.log.begin(settled, wanted)
             settled = {}
@@ -120,10 +118,12 @@ class Caller:
             if began.stopped:
                 return None
             if short is None:
+                self.held_ms = tools_ms
                 return request, wanted
             left = short.most - short.used
             if short.name == "wall_ms" and left >= LEAST_WALL_MS:
-                request = replace(request, timeout_s=left / 1000)
+                tools_ms = min(TOOLS_MS, left // 4)
+                request = replace(request, timeout_s=(left - tools_ms) / 1000)
             elif short.name == "tokens" and left - request.size >= LEAST_TOKENS:
                 request = replace(request, max_tokens=left - request.size)
             else:

@@ -14,10 +14,11 @@ from connectors.spec import Json, ToolSpec
 from orchestrator import clock, ids
 from orchestrator.agents import tasks
 from orchestrator.agents.history import History
+from orchestrator.agents.prompts import Prompt
 from orchestrator.agents.remembering import recall, remember
 from orchestrator.agents.spec import AgentSpec, Definition
 from orchestrator.domain.call import CallOutcome, Completed, Failed, ToolCall, Waiting
-from orchestrator.domain.item import Item, Origin, WaitKind
+from orchestrator.domain.item import PRIORITY_RANGE, Item, Origin, WaitKind
 from orchestrator.domain.person import Person
 from orchestrator.errors import DeputyError
 from orchestrator.gate.authorize import Authority
@@ -38,8 +39,7 @@ class Room(Protocol):
 
     @property
     def catalogue(self) -> Mapping[str, Definition]: ...
-    @property
-    def prompts(self) -> Any: ...
+    def prompt(self, name: str) -> Prompt: ...
     @property
     def depth(self) -> int: ...
     @property
@@ -91,6 +91,8 @@ class Desk:
                     return await self._recall(call)
         except DeputyError as error:
             return Failed(code=error.code, message=error.message, fix=error.fix)
+        except (ValueError, OverflowError) as error:  # arguments that the schema lets by and nobody can use
+            return Failed(code="usage", message=f"{call.tool}: {error}")
         return Failed(code="unknown_tool", message=f"{call.tool} is no tool of the house")
 
     # ---- handing work on -----------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class Desk:
             parent=self.spec,
             catalogue=self.room.catalogue,
             names=self.names,
-            folder=self.room.prompts,
+            prompt=self.room.prompt,
             variables=self.variables,
         )
         grant = self.authority.case.child_grant(made.spec.tools, call.args.get("may"))
@@ -121,13 +123,12 @@ class Desk:
     async def _start(
         self, call: ToolCall, request: str, packet: Packet, name: str, limits: Mapping[str, int]
     ) -> CallOutcome:
-        due = call.args.get("due")
         new = NewItem(
             request=request,
             requester=self.item.requester,
             origin=Origin.AGENT,
-            priority=int(call.args.get("priority", self.item.priority)),
-            due_at=datetime.fromisoformat(due) if due else None,
+            priority=_priority(call.args.get("priority", self.item.priority)),
+            due_at=_instant(call.args.get("due")),
             options=self._inherited(),
             needs=tuple(call.args.get("after") or ()),
         )
@@ -156,7 +157,9 @@ class Desk:
 
     def _inherited(self) -> dict[str, Any]:
         """What of the request's options holds for whatever comes of it."""
-        return {name: self.item.options[name] for name in ("approve_all", "model") if name in self.item.options}
+        return {
+            name: self.item.options[name] for name in ("approve_all", "model", "agents") if name in self.item.options
+        }
 
     def _too_many(self, tx: Tx, child_id: str, needs: Sequence[str]) -> str | None:
         if self.item.depth + 1 > self.room.depth:
@@ -268,7 +271,7 @@ class Desk:
         def steer(tx: Tx) -> Any:
             fence(tx, self.lease)
             if call.tool == "worklist.reprioritise":
-                steering.reprioritise(tx, child_id, int(call.args["priority"]), now)
+                steering.reprioritise(tx, child_id, _priority(call.args["priority"]), now)
             elif call.tool == "worklist.nudge":
                 steering.nudge(tx, child_id, who, Origin.AGENT.value, str(call.args["text"]), now)
             else:
@@ -360,6 +363,21 @@ class Desk:
         row = Row(kind="result", key=call.call_id, body={"tool": call.tool, "value": value})
         self.ledger.later([row])
         self.history.apply(row.kind, row.key, row.body)
+
+
+def _priority(value: Any) -> int:
+    if int(value) not in PRIORITY_RANGE:
+        raise ValueError(f"a priority of {value} is out of range; 100 is usual, smaller is more urgent")
+    return int(value)
+
+
+def _instant(text: Any) -> datetime | None:
+    if not text:
+        return None
+    found = datetime.fromisoformat(str(text))
+    if found.tzinfo is None:
+        raise ValueError(f"{text} has no offset; write e.g. 2026-11-23T09:00:00+01:00")
+    return found
 
 
 def _open_wait(item_id: str, wait_id: str, child_id: str, call_id: str, now: datetime) -> Wait:

@@ -16,6 +16,7 @@ from connectors.spec import Json
 from orchestrator.agents.conversation import Asked, Conversation, encode, parse_arguments
 
 LONGEST_RESULT = 48_000  # bytes of one tool result shown to a model; the log keeps it whole
+_HEARD = frozenset({"agent.ask_requester", "memory.recall"})
 _FAILED = frozenset({"failed", "refused", "not_sent"})
 _EDIT = re.compile(r"~\d+$")
 
@@ -87,6 +88,7 @@ class History:
     last_text: str = ""
     last_usage: tuple[int, int] = (0, 0)  # bytes sent, input tokens they were
     spent: Spent = field(default_factory=Spent)
+    heard: list[tuple[str, Json]] = field(default_factory=list)  # what people answered and what was recalled, by tool
     _open: dict[str, str] = field(default_factory=dict)  # digest of an interrupted call → its id at the gate
 
     def rebuild(self, rows: Sequence[Any]) -> None:
@@ -112,6 +114,7 @@ class History:
                 self._apply_result(key, body)
             case "nudge" if "shown" in body:
                 self.conversation.user(body["shown"], self.turn)
+                self.heard.append(("nudge", body["text"]))
                 self.chats = 0
             case "check":
                 if "usage" in body:
@@ -171,6 +174,8 @@ class History:
         pending = self.waiting.get(key)
         if body.get("open") and pending is not None:
             self._open[digest_of(pending.tool, pending.args, pending.raw)] = key
+        if body["tool"] in _HEARD:
+            self.heard.append((body["tool"], body["value"]))
         if isinstance(body["value"], dict) and not _FAILED.isdisjoint(body["value"]):
             self.has_failed = True
         for item_id in body.get("children", {}):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from orchestrator.agents import checks, prompts
@@ -32,11 +31,11 @@ def make(
     parent: AgentSpec,
     catalogue: Mapping[str, Definition],
     names: Sequence[str],
-    folder: Path | None,
+    prompt: Callable[[str], prompts.Prompt],
     variables: Mapping[str, Any],
 ) -> Made:
-    """`names`: every connector tool there is; `folder`: the person's own prompts. Raises UsageError for what cannot be made."""
-    task = prompts.load("task", folder)
+    """`names`: every connector tool there is; `prompt`: those in force, by name. Raises UsageError for what cannot be made."""
+    task = prompt("task")
     known = [*names, *HOUSE_TOOLS]
     if args.get("agent"):
         spec = _predefined(str(args["agent"]), parent, catalogue).spec(known, task=task, variables=variables)
@@ -50,7 +49,7 @@ def make(
             )
         spec = _new(args, task, names, variables)
     result = args.get("result") or spec.output
-    if args.get("result") and (problem := problem_of(result)) is not None:
+    if args.get("result") and (problem := problem_of(result, from_model=True)) is not None:
         raise UsageError(f"result: {problem}", fix="give a JSON Schema of an object")
     for name in args.get("checks", ()):
         if not checks.is_known(name):
@@ -67,7 +66,7 @@ def make(
         budget={name: most for name, most in budget.items() if name != "turns"},
         max_turns=min(spec.max_turns, budget.get("turns", spec.max_turns)),
     )
-    told = prompts.load("packet", folder).render(
+    told = prompt("packet").render(
         goal=str(args["goal"]), known=str(args.get("context") or ""), report=str(args.get("report") or "")
     )
     context = {name: args[name] for name in ("goal", "context", "report", "may") if args.get(name)}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.spec import Json
 from orchestrator import clock, telemetry
-from orchestrator.agents import checks, notices, prompts
+from orchestrator.agents import checks, notices
 from orchestrator.agents.agent import Agent
-from orchestrator.agents.calls import Caller, cost_of, ended_by
-from orchestrator.agents.conversation import encode, wire_name
+from orchestrator.agents.calls import Caller
+from orchestrator.agents.conversation import wire_name
 from orchestrator.agents.delegation import Desk
 from orchestrator.agents.finishing import Finishing
 from orchestrator.agents.history import History
 from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS
-from orchestrator.agents.models.protocol import ModelError, ModelReply, ModelRequest
+from orchestrator.agents.side_calls import SideCalls
 from orchestrator.agents.window import Window
 from orchestrator.domain.item import Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, RunOutcome
@@ -40,9 +40,6 @@ from policies.guard import Case
 
 if TYPE_CHECKING:
     from orchestrator.engine.advance import House
-
-JUDGE_TOKENS = 800
-SUMMARY_TOKENS = 1500
 
 
 async def advance_agent(
@@ -111,7 +108,9 @@ class _AgentAdvance:
     def __post_init__(self) -> None:
         house, item, claimed = self.house, self.claimed.lease.item, self.claimed
         self.spans = Spans(item, self.run, attempt=claimed.lease.epoch, content=house.telemetry_content)
-        self.ledger = AgentLedger(writer=self.writer, lease=claimed.lease, run_id=self.run.run_id, chain=self.chain)
+        self.ledger = AgentLedger(
+            writer=self.writer, lease=claimed.lease, run_id=self.run.run_id, chain=self.chain, last_seq=self.log[-1].seq
+        )
         spec = spec_of(self.log[0].body)
         tools = listed(house.toolbox, spec)
         self.history = History(listed={wire_name(name): name for name in tools})
@@ -156,13 +155,20 @@ class _AgentAdvance:
             on_reply=self.spans.on_reply,
             timeout_s=self.room.timeout_s,
         )
+        sides = SideCalls(
+            caller=caller,
+            model=model,
+            judge=lambda: self.room.models.role("judge"),
+            criteria=spec.judge,
+            prompt=self.room.prompt,
+        )
         window = Window(
             history=self.history,
             log=self.ledger,
             context_tokens=model.context_tokens,
             max_tokens=self.room.max_tokens,
             overhead=len(wire),
-            summarise=self._summarise,
+            summarise=sides.summarise,
         )
         finishing = Finishing(
             spec=spec,
@@ -170,7 +176,7 @@ class _AgentAdvance:
             history=self.history,
             log=self.ledger,
             facts=self._facts,
-            judge=self._judge,
+            judge=sides.verdict,
             denied_below=self.desk.codes_below,
             did_anything_below=self.desk.did_anything_below,
             ask_person=self.desk.ask_person,
@@ -186,7 +192,7 @@ class _AgentAdvance:
             finisher=finishing,
             max_tokens=self.room.max_tokens,
             withdraw=self.desk.withdraw,
-            plan_text=prompts.load("plan", self.room.prompts).render() if spec.plan else "",
+            plan_text=self.room.prompt("plan").render() if spec.plan else "",
         )
 
     def _case(self, tools: Sequence[str]) -> Case:
@@ -301,41 +307,6 @@ class _AgentAdvance:
         self.ledger.later([row])
         self.history.apply(row.kind, row.key, row.body)
 
-    # ---- side calls ----------------------------------------------------------------------------------------------
-    async def _summarise(self, messages: Sequence[bytes], upto: int) -> RunOutcome | None:
-        ask = encode({"role": "user", "content": prompts.load("summary", self.room.prompts).render()})
-
-        def record(reply: ModelReply) -> Row:
-            body = cost_of(reply, secret=self.agent.caller.secret()) | {"upto": upto, "text": reply.text}
-            return Row(
-                kind="summary",
-                key=f"s{self.history.turn}",
-                body=body | {"shown": notices.SUMMARY_TAKEN + reply.text},
-            )
-
-        request = ModelRequest(messages=[*messages, ask], max_tokens=SUMMARY_TOKENS)
-        said = await self.agent.caller.call(self.agent.model, request, record)
-        return ended_by(said) if isinstance(said, ModelError) else None if isinstance(said, ModelReply) else said
-
-    async def _judge(self, key: str, handed_in: Json, facts: checks.CheckFacts) -> Sequence[str] | RunOutcome:
-        spec, model = self.agent.spec, self.room.models.role("judge")
-        prompt = prompts.load("judge", self.room.prompts).render()
-        messages = checks.judge_messages(prompt, spec.judge, facts.request, handed_in, facts)
-        problems: list[str] = []
-
-        def record(reply: ModelReply) -> Row:
-            verdict = checks.parse_verdict(reply.text)
-            problems.extend([] if verdict.ok else verdict.problems or ["the judge refused it without a reason"])
-            body = cost_of(reply, secret=self.agent.caller.secret())
-            return Row(
-                kind="check", key=key, body=body | {"ok": not problems, "problems": list(problems), "by": "judge"}
-            )
-
-        said = await self.agent.caller.call(model, ModelRequest(messages=messages, max_tokens=JUDGE_TOKENS), record)
-        if isinstance(said, ModelError):
-            return ended_by(said)
-        return problems if isinstance(said, ModelReply) else said
-
     # ---- what there is to tell -----------------------------------------------------------------------------------
     def _facts(self) -> checks.CheckFacts:
         item = self.claimed.lease.item
@@ -343,21 +314,19 @@ class _AgentAdvance:
             {"tool": e.tool, "args": dict(e.args), "state": e.state.value, "result": e.result}
             for e in self.gate.effects.values()
         ]
+        calls = {row.key: row.body for row in self.log if row.kind == "read" and isinstance(row.body, dict)}
         reads = [
-            {"tool": row.body["tool"], "args": row.body["args"], "result": row.body["result"]}
-            for row in self.log
-            if row.kind == "read" and isinstance(row.body, dict)
+            {"tool": calls.get(key, {}).get("tool", ""), "args": calls.get(key, {}).get("args", {}), "result": value}
+            for key, value in self.gate.reads.items()
         ]
-        known = {row.key for row in self.log if row.kind == "read"}
-        reads += [
-            {"tool": "", "args": {}, "result": value} for key, value in self.gate.reads.items() if key not in known
-        ]
+        reads += [{"tool": tool, "args": {}, "result": value} for tool, value in self.history.heard]
         return checks.CheckFacts(
             request=item.request,
             goal=str((self.packet.context if self.packet else {}).get("goal", item.request)),
             effects=effects,
             reads=reads,
             children=self.desk.children(),
+            packet=dict(self.packet.context) if self.packet is not None else {},
             now=clock.now(),
             zone=self.around.me(item).zone,
         )

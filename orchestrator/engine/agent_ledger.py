@@ -28,6 +28,7 @@ class AgentLedger(ClaimLedger):
     """Implements `agents.calls.AgentLog` and `gate.perform.Ledger`. chain: the item and everything above it, whose budgets all count."""
 
     chain: Sequence[str]
+    last_seq: int | None  # of the run's rows, as long as only `_account` has written since
     _due: list[Row] = field(default_factory=list)
 
     def later(self, rows: Sequence[Row]) -> None:
@@ -38,6 +39,7 @@ class AgentLedger(ClaimLedger):
         return self._put(verb, *args, **kwargs)
 
     def _put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        self.last_seq = None
         if not self._due:
             return self.writer.put(verb, *args, **kwargs)
         rows, self._due = self._due, []
@@ -53,7 +55,7 @@ class AgentLedger(ClaimLedger):
     async def flush(self) -> None:
         """Writes what is due."""
         if self._due:
-            rows, self._due = self._due, []
+            rows, self._due, self.last_seq = self._due, [], None
             await self.writer.put(steplog.append, self.lease, rows, clock.now())
 
     async def record_read(self, call: ToolCall, result: Json, error: Mapping[str, str] | None) -> None:
@@ -64,24 +66,26 @@ class AgentLedger(ClaimLedger):
     async def begin(self, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
         return await self._account("begin", change, reserve)
 
-    async def replied(self, change: Mapping[str, int], hold: Mapping[str, int]) -> Began:
-        return await self._account("replied", change, hold)
+    async def replied(self, change: Mapping[str, int]) -> Began:
+        return await self._account("replied", change, {})
 
     async def _account(self, name: str, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
         rows, self._due = self._due, []
-        now, lease, chain = clock.now(), self.lease, self.chain
+        now, lease, chain, last = clock.now(), self.lease, self.chain, self.last_seq
 
         def account(tx: Tx) -> Began:
             held = fence(tx, lease)
-            steplog.add(tx, self.run_id, lease.epoch, rows, now)
-            if change:
-                budgets.settle(tx, chain, change)
+            steplog.add(tx, self.run_id, lease.epoch, rows, now, last)
             if held.wake_seq != lease.wake_seq or held.paused or held.cancel_requested:
+                budgets.settle(tx, chain, change)
                 return Began(stopped=True)
-            return Began(short=budgets.reserve(tx, chain, reserve) if reserve else None)
+            return Began(short=budgets.exchange(tx, chain, change, reserve))
 
         account.__name__ = name
-        return await self.writer.put(account)
+        began = await self.writer.put(account)
+        if last is not None and self.last_seq is not None:
+            self.last_seq = last + len(rows)
+        return began
 
     def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
         short = budgets.reserve(tx, self.chain, {"effects": 1})

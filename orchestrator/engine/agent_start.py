@@ -13,8 +13,9 @@ from orchestrator.agents import prompts
 from orchestrator.agents.conversation import encode
 from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS, SUPERVISION, finish_spec, minimal
 from orchestrator.agents.models.registry import Models
+from orchestrator.agents.prompts import Prompt
 from orchestrator.agents.remembering import RECALLED, as_told
-from orchestrator.agents.spec import AgentSpec, Definition, expand
+from orchestrator.agents.spec import AgentSpec, Catalogue, expand
 from orchestrator.domain.item import Item
 from orchestrator.engine.around import Around
 from orchestrator.gate.toolbox import Toolbox, schema_digest
@@ -36,7 +37,7 @@ class AgentRoom:
     """What agents of a worker share. limits: the budget of a request that names none; depth and items: of one tree at most."""
 
     models: Models
-    catalogue: Mapping[str, Definition]
+    catalogue: Catalogue
     prompts: Path | None
     limits: Mapping[str, int]
     max_tokens: int = 4096
@@ -44,6 +45,13 @@ class AgentRoom:
     depth: int = 5
     items: int = 200
     _wire: dict[Any, bytes] = field(default_factory=dict)
+    _loaded: dict[str, Prompt] = field(default_factory=dict)
+
+    def prompt(self, name: str) -> Prompt:
+        """The prompt in force, read once: a changed file makes another room."""
+        if name not in self._loaded:
+            self._loaded[name] = prompts.load(name, self.prompts)
+        return self._loaded[name]
 
     def wire(self, toolbox: Toolbox, spec: AgentSpec) -> bytes:
         """The tools of a spec as a model is shown them; encoded once for each set."""
@@ -118,14 +126,14 @@ async def beginning(
     name = item.options.get("agent")
     model = item.options.get("model")
     if name:
-        task = prompts.load("task", room.prompts)
-        spec = room.catalogue[str(name)].spec([*toolbox.names(), *HOUSE_TOOLS], task=task, variables=common)
-        told = prompts.load("packet", room.prompts).render(goal=item.request, memories=recalled)
+        task = room.prompt("task")
+        spec = room.catalogue.named(str(name)).spec([*toolbox.names(), *HOUSE_TOOLS], task=task, variables=common)
+        told = room.prompt("packet").render(goal=item.request, memories=recalled)
         spec = replace(spec, model=model or spec.model, budget={**limits, **spec.budget})
         return Beginning(spec=spec, told=told if recalled else item.request, context=None, recalled=recalled)
     examples = nearest(library, item, around)
     allowed = item.options.get("agents")
-    prompt = prompts.load("supervisor", room.prompts)
+    prompt = room.prompt("supervisor")
     shown = {name: one for name, one in room.catalogue.items() if allowed is None or name in allowed}
     system = prompt.render(
         tools=[{"name": tool, "description": _first_sentence(toolbox, tool)} for tool in sorted(toolbox.names())],

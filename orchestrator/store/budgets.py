@@ -86,14 +86,35 @@ def reserve(tx: Tx, chain: Sequence[str], wanted: Mapping[str, int]) -> Short | 
         amount = asked.get(row.name)
         if amount is None or row.most is None or row.used + amount <= row.most:
             continue
-        if short is None or (NAMES.index(row.name), row.most - row.used) < (
-            NAMES.index(short.name),
-            short.most - short.used,
-        ):
-            short = Short(item_id=row.item_id, name=row.name, most=row.most, used=row.used, wanted=amount)
+        found = Short(item_id=row.item_id, name=row.name, most=row.most, used=row.used, wanted=amount)
+        short = found if short is None or _tighter(found, short) else short
     if short is None:
         tx.c.execute(_change(len(chain)), {**binds, **_amounts(asked)})
     return short
+
+
+def exchange(tx: Tx, chain: Sequence[str], change: Mapping[str, int], wanted: Mapping[str, int]) -> Short | None:
+    """`settle` and then `reserve`, as one look and one write: what was used of an earlier reservation makes room for the next."""
+    if not change:
+        return reserve(tx, chain, wanted)
+    if not any(wanted.values()):
+        settle(tx, chain, change)
+        return None
+    binds = _binds(tx, chain)
+    short: Short | None = None
+    for row in tx.c.execute(_rows(len(chain), lock=tx.is_postgres), binds):
+        used, amount = max(0, row.used + change.get(row.name, 0)), wanted.get(row.name, 0)
+        if amount and row.most is not None and used + amount > row.most:
+            found = Short(item_id=row.item_id, name=row.name, most=row.most, used=used, wanted=amount)
+            short = found if short is None or _tighter(found, short) else short
+    total = change if short is not None else {n: change.get(n, 0) + wanted.get(n, 0) for n in {*change, *wanted}}
+    if any(total.values()):
+        tx.c.execute(_change(len(chain)), {**binds, **_amounts(total)})
+    return short
+
+
+def _tighter(one: Short, other: Short) -> bool:
+    return (NAMES.index(one.name), one.most - one.used) < (NAMES.index(other.name), other.most - other.used)
 
 
 def settle(tx: Tx, chain: Sequence[str], change: Mapping[str, int]) -> None:

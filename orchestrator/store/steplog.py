@@ -57,11 +57,12 @@ def append(tx: Tx, lease: Lease, rows: Sequence[Row], now: datetime) -> None:
     add(tx, ids.run_id(held.item_id, held.run_count), lease.epoch, rows, now)
 
 
-def add(tx: Tx, run_id: str, epoch: int, rows: Sequence[Row], now: datetime) -> None:
-    """The same without a fence: for verbs that hold it already."""
+def add(tx: Tx, run_id: str, epoch: int, rows: Sequence[Row], now: datetime, last: int | None = None) -> None:
+    """The same without a fence: for verbs that hold it already. `last`: the run's latest `seq`, from whoever knows it."""
     if not rows:
         return
-    last = int(tx.c.scalar(_last, {"tenant": tx.tenant_id, "run": run_id}) or 0)
+    if last is None:
+        last = int(tx.c.scalar(_last, {"tenant": tx.tenant_id, "run": run_id}) or 0)
     tx.c.execute(
         _append,
         [

@@ -31,9 +31,9 @@ async def persist(
         if not error.is_transient or most < 1:
             raise
         first: ModelError | None = error
-    from tenacity import AsyncRetrying, retry_if_exception, wait_exponential_jitter
+    from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
 
-    growing = wait_exponential_jitter(initial=first_s, max=LONGEST_S, jitter=first_s)
+    growing = wait_exponential(multiplier=first_s, max=LONGEST_S) + wait_random(0, first_s)
 
     def wait(state: RetryCallState) -> float:
         asked = _error(state).retry_after_s
