@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("langgraph", "langchain_core", "mcp", "googleapiclient", "google.auth", "slack_sdk", "opentelemetry")
+HEAVY = ("langgraph", "langchain", "aiohttp", "mcp", "googleapiclient", "google.auth", "slack_sdk", "opentelemetry")
 LISTING = """
 import json, sys
 from orchestrator.surfaces.cli.main import run
@@ -43,6 +43,9 @@ def modules_after(arguments: list[str], home: Path) -> set[str]:
         ["work", "ls"],
         ["inbox", "ls", "--json"],
         ["ask", "--detach", "What is on my calendar today?"],
+        ["ask", "--detach", "--agent", "mail", "--budget", "calls=4", "What is on my calendar today?"],
+        ["agent", "ls"],
+        ["memory", "ls"],
     ],
     ids=" ".join,
 )

@@ -140,7 +140,7 @@ def _check_model(settings: Settings, *, probe: bool) -> tuple[bool, str, str]:
         ):
             return False, f"{known.name} has no key", f"set {provider.upper()}_API_KEY, or model_api_key"
         if probe and known.address and (problem := _unreachable(known.address)):
-            return False, f"{known.name}: {problem}", "start it, or correct model_base_url; docs/models.md"
+            return False, f"{known.name}: {problem}", "start it, or correct model_base_url"
     reached = ", reachable" if probe else "; reachable? deputy doctor --probe"
     return True, f"{', '.join(told) or settings.model}{reached}", ""
 
