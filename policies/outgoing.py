@@ -56,7 +56,7 @@ def _clean_text(text: str, memory: Memory, allowed: set[str]) -> str:
     pieces, place = [], 0
     for match in LINK.finditer(text):
         link = match.group().rstrip(TRAILING)
-        inside_address = any(start < match.end() and match.start() < end for start, end in addresses)
+        inside_address = any(start <= match.start() < end for start, end in addresses)
         if inside_address or normal(link) in allowed or memory.in_words(link, 4):
             continue
         pieces.append(text[place : match.start()] + REMOVED)

@@ -275,7 +275,19 @@ def test_any_text_can_be_a_request(text: str) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["https://a.example/x", "www.b.com", "c.io/y", "word", "plan.docx", "a@b.com", ",", "(d.org)", "\n"]
+            [
+                "https://a.example/x",
+                "https://a.example/?k@b.com",
+                "https://k@b.com/z",
+                "www.b.com",
+                "c.io/y",
+                "word",
+                "plan.docx",
+                "a@b.com",
+                ",",
+                "(d.org)",
+                "\n",
+            ]
         ),
         max_size=12,
     )
