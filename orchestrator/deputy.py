@@ -21,7 +21,7 @@ from orchestrator.domain.principal import Principal
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import audit as audit_table
-from orchestrator.store import budgets, edits, packets, steplog, waits, worklist
+from orchestrator.store import budgets, edits, packets, steplog, trees, waits, worklist
 from orchestrator.store import connections as connections_table
 from orchestrator.store import effects as effects_table
 from orchestrator.store import memories as memories_table
@@ -520,13 +520,10 @@ class Deputy:
             change(tx, now)
             return self._document(tx, worklist.get(tx, item_id))
 
-    def _unsettled(self, tx: Tx, item: Item) -> list[str]:
-        return [item.item_id, *worklist.descendants(tx, item.item_id, unfinished=True)]
-
     def _open_waits(self, tx: Tx, item: Item) -> list[waits.Wait]:
         if item.is_final:
             return []
-        return [wait for item_id in self._unsettled(tx, item) for wait in waits.open_waits(tx, item_id)]
+        return waits.open_of_items(tx, [item.item_id, *worklist.descendants(tx, item.item_id, unfinished=True)])
 
     def _reader(self, tx: Tx, who: Principal) -> memories_table.Reader:
         team = next((one.team for one in people_table.all(tx) if one.address == who.principal_id), "")
@@ -538,22 +535,38 @@ class Deputy:
             position=worklist.position(tx, item.item_id),
             why_here=worklist.why_here(tx, item.item_id, now),
             waiting_on=worklist.waiting_on(tx, item.item_id),
+            pausing=item.paused and worklist.is_pausing(tx, item.item_id),
         )
 
     def _document(self, tx: Tx, item: Item) -> dict[str, Any]:
-        family = self._unsettled(tx, item)
-        runs = runs_table.of_item(tx, item.item_id)
+        now = clock.now()
+        tree = trees.load(tx, item.item_id, now)
+        mine = tree.runs.get(item.item_id, ())
+        spent = [run.receipt for one in (item, *tree.below) for run in tree.runs.get(one.item_id, ()) if run.receipt]
+        own = mine[-1].receipt if mine else None
         return documents.document(
             item,
             position=worklist.position(tx, item.item_id) if item.state is State.READY else None,
-            why_here=worklist.why_here(tx, item.item_id, clock.now()),
-            runs=[run.run_id for run in runs],
-            children=worklist.children(tx, item.item_id),
-            reasons=worklist.waiting_on(tx, item.item_id),
-            waits=self._open_waits(tx, item),
-            effects=[effect for item_id in family for effect in effects_table.by_item(tx, item_id)],
-            approvals=[approval for item_id in family for approval in approvals_table.of_item(tx, item_id)],
-            receipt=runs[-1].receipt if runs else None,
+            why_here=worklist.why_here(tx, item.item_id, now),
+            runs=[run.run_id for run in mine],
+            children=[one.item_id for one in tree.below if one.parent_id == item.item_id],
+            reasons=tree.reasons,
+            waits=tree.waits,
+            effects=tree.effects,
+            approvals=tree.approvals,
+            receipt=documents.summed(own, [receipt for receipt in spent if receipt is not own]),
+            pausing=tree.is_pausing,
+            budget=tree.budgets.get(item.item_id),
+            agents=[
+                documents.agent_entry(
+                    one,
+                    name=tree.name_of(one.item_id),
+                    why_here=tree.why_here[one.item_id],
+                    run_id=next((run.run_id for run in tree.runs.get(one.item_id, ())[-1:]), None),
+                    budget=tree.budgets.get(one.item_id, {}),
+                )
+                for one in tree.below
+            ],
         )
 
     def _approval(self, tx: Tx, approval_id: str) -> dict[str, Any]:

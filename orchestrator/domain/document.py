@@ -1,6 +1,7 @@
 """The item document: one JSON shape for every surface, built from rows. Pure; field names are the public contract's.
 
-`waiting_on`, effects, approvals, question and receipt include those of unsettled descendants, each entry with its item_id.
+`waiting_on` and questions include those of unsettled descendants; effects, approvals and receipt those of the whole tree below the
+item. Each entry has its item_id.
 """
 
 from __future__ import annotations
@@ -152,14 +153,17 @@ def question_entry(wait: OpenWait) -> dict[str, Any]:
     }
 
 
-def brief(item: Item, *, position: int | None, why_here: str, waiting_on: Sequence[str] = ()) -> dict[str, Any]:
-    """An item as a list shows it."""
+def brief(
+    item: Item, *, position: int | None, why_here: str, waiting_on: Sequence[str] = (), pausing: bool = False
+) -> dict[str, Any]:
+    """An item as a list shows it. pausing: it is to pause, and something of it or below it still runs."""
     return {
         "item_id": item.item_id,
         "request": item.request,
         "requester": item.requester,
         "state": item.state.value,
         "waiting_on": list(waiting_on),
+        "pausing": pausing,
         "priority": item.priority,
         "position": position,
         "why_here": why_here,
@@ -169,6 +173,61 @@ def brief(item: Item, *, position: int | None, why_here: str, waiting_on: Sequen
         "created_at": iso(item.created_at),
         "route": item.route,
     }
+
+
+def agent_entry(
+    item: Item, *, name: str | None, why_here: str, run_id: str | None, budget: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An item below another one, as that one's document shows it. budget: name → {"most", "used"} of it and all below it."""
+    return {
+        "item_id": item.item_id,
+        "parent": item.parent_id,
+        "name": name,
+        "request": item.request,
+        "state": item.state.value,
+        "priority": item.priority,
+        "why_here": why_here,
+        "run_id": run_id,
+        "route": item.route,
+        "budget": {limit: dict(amounts) for limit, amounts in budget.items()},
+        "text": item.text,
+        "error": dict(item.error) if item.error else None,
+    }
+
+
+def summed(own: Mapping[str, Any] | None, others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The receipt of an item with everything below it: amounts added up, endpoints merged; the wall time stays the item's own."""
+    total = {**EMPTY_RECEIPT, **(own or {}), "endpoints": _merged([*((own or {}).get("endpoints") or ())])}
+    for other in others:
+        for name, value in other.items():
+            if name == "endpoints":
+                total[name] = _merged([*total[name], *(value or ())])
+            elif name == "determinism":
+                total[name] = "model" if "model" in (value, total[name]) else total[name]
+            elif name != "wall_s" and isinstance(value, int | float) and not isinstance(value, bool):
+                total[name] = (
+                    round(total.get(name, 0) + value, 6) if isinstance(value, float) else total.get(name, 0) + value
+                )
+    return total
+
+
+def _merged(endpoints: Sequence[Any]) -> list[Any]:
+    """One entry for each endpoint and model: numbers added up, lists united."""
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
+    plain: list[Any] = []
+    for one in endpoints:
+        if not isinstance(one, Mapping):
+            plain += [] if one in plain else [one]
+            continue
+        known = found.setdefault((one.get("endpoint"), one.get("model")), {})
+        for name, value in one.items():
+            if name not in known:
+                known[name] = list(value) if isinstance(value, list) else value
+            elif isinstance(value, list):
+                known[name] = sorted({*known[name], *value})
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                known[name] += value
+    return plain + list(found.values())
 
 
 def document(
@@ -183,13 +242,19 @@ def document(
     effects: Sequence[Effect],
     approvals: Sequence[Approval],
     receipt: Mapping[str, Any] | None,
+    pausing: bool = False,
+    agents: Sequence[Mapping[str, Any]] = (),
+    budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole item. `reasons`: what the item itself waits on; `waits`: open rows of it and its unsettled descendants."""
+    """The whole item. `reasons`: what the item itself waits on; `waits`: open rows of it and its unsettled descendants.
+
+    Effects, approvals and receipt are those of the whole tree from the item downwards, what has ended included.
+    """
     kinds = [wait.kind.value for wait in waits if not (wait.kind is WaitKind.CHILD and wait.item_id != item.item_id)]
     waiting_on = sorted({*reasons, *kinds}) if item.state is State.WAITING else []
     questions = [question_entry(w) for w in waits if w.kind in (WaitKind.ANSWER, WaitKind.REPAIR)]
     return {
-        **brief(item, position=position, why_here=why_here, waiting_on=waiting_on),
+        **brief(item, position=position, why_here=why_here, waiting_on=waiting_on, pausing=pausing),
         "run_id": runs[-1] if runs else None,
         "runs": list(runs),
         "trace_id": ids.trace_id(item.root_id),
@@ -214,6 +279,8 @@ def document(
         ],
         "outcome_unknown": any(w.payload.get("outcome_unknown") for w in waits),
         "receipt": {**EMPTY_RECEIPT, **(receipt or {})},
+        "budget": {name: dict(amounts) for name, amounts in (budget or {}).items()},
+        "agents": [dict(agent) for agent in agents],
         "error": dict(item.error) if item.error else None,
         "started_at": iso(item.started_at),
         "finished_at": iso(item.finished_at),

@@ -57,6 +57,15 @@ def of_item(tx: Tx, item_id: str) -> list[Approval]:
     return [approval_of(row) for row in tx.c.execute(_of_item, {"tenant": tx.tenant_id, "item": item_id})]
 
 
+def of_items(tx: Tx, item_ids: Sequence[str]) -> list[Approval]:
+    """Every card of all these items, oldest first."""
+    found: list[Approval] = []
+    for part in items.slices(item_ids):
+        stmt = sa.select(approvals).where(A.tenant_id == tx.tenant_id, A.item_id.in_(part))
+        found += [approval_of(row) for row in tx.c.execute(stmt)]
+    return sorted(found, key=lambda one: (one.created_at, one.approval_id))
+
+
 def list_pending(
     tx: Tx, *, item_id: str | None = None, eligible: str | None = None, limit: int = 200
 ) -> list[Approval]:

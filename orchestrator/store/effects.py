@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,15 @@ _by_item = (
 def by_item(tx: Tx, item_id: str) -> list[Effect]:
     """The item's effects over all its runs, oldest first."""
     return [effect_of(row) for row in tx.c.execute(_by_item, {"tenant": tx.tenant_id, "item": item_id})]
+
+
+def of_items(tx: Tx, item_ids: Sequence[str]) -> list[Effect]:
+    """Effects of all these items, oldest first."""
+    found: list[Effect] = []
+    for part in items.slices(item_ids):
+        stmt = sa.select(effects).where(E.tenant_id == tx.tenant_id, E.item_id.in_(part))
+        found += [effect_of(row) for row in tx.c.execute(stmt)]
+    return sorted(found, key=lambda one: (str(one.created_at), one.item_id, one.call_id))
 
 
 def by_run(tx: Tx, run_id: str) -> list[Effect]:

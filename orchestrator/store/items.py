@@ -135,23 +135,56 @@ def wake(tx: Tx, item_id: str) -> bool:
     return True
 
 
-def descendants(tx: Tx, item_id: str, *, unfinished: bool = False) -> list[str]:
-    """Ids below the item, children before grandchildren."""
-    tree = (
-        sa.select(W.item_id, W.state, W.depth)
-        .where(W.tenant_id == tx.tenant_id, W.parent_id == item_id)
-        .cte("tree", recursive=True)
+def _below(*columns: str) -> sa.CTE:
+    """Every row below the item bound to `item`, with these columns."""
+    first = sa.select(*(W[name] for name in columns)).where(
+        W.tenant_id == sa.bindparam("tenant"), W.parent_id == sa.bindparam("item")
     )
+    tree = first.cte("tree", recursive=True)
     child = worklist.alias("child")
-    tree = tree.union_all(
-        sa.select(child.c.item_id, child.c.state, child.c.depth).where(
-            child.c.tenant_id == tx.tenant_id, child.c.parent_id == tree.c.item_id
+    return tree.union_all(
+        sa.select(*(child.c[name] for name in columns)).where(
+            child.c.tenant_id == sa.bindparam("tenant"), child.c.parent_id == tree.c.item_id
         )
     )
-    stmt = sa.select(tree.c.item_id).order_by(tree.c.depth, tree.c.item_id)
-    if unfinished:
-        stmt = stmt.where(tree.c.state.not_in(FINAL_STATES))
-    return list(tx.c.scalars(stmt))
+
+
+_tree = _below("item_id", "state", "depth")
+_descendants = sa.select(_tree.c.item_id).order_by(_tree.c.depth, _tree.c.item_id)
+_unfinished = _descendants.where(_tree.c.state.not_in(FINAL_STATES))
+_running = sa.select(_tree.c.item_id).where(_tree.c.state == State.RUNNING.value).limit(1)
+_rows = _below(*(column.name for column in W))
+_ended = sa.case((_rows.c.state.in_(FINAL_STATES), 1), else_=0)
+_rows_below = sa.select(_rows).order_by(_ended, _rows.c.created_at.desc(), _rows.c.item_id).limit(sa.bindparam("most"))
+
+
+def descendants(tx: Tx, item_id: str, *, unfinished: bool = False) -> list[str]:
+    """Ids below the item, children before grandchildren."""
+    stmt = _unfinished if unfinished else _descendants
+    return list(tx.c.scalars(stmt, {"tenant": tx.tenant_id, "item": item_id}))
+
+
+def runs_below(tx: Tx, item_id: str) -> bool:
+    """Whether anything below the item runs."""
+    return tx.c.scalar(_running, {"tenant": tx.tenant_id, "item": item_id}) is not None
+
+
+def rows_below(tx: Tx, item_id: str, most: int) -> list[Any]:
+    """At most so many rows below the item, ancestors first and then by age; unfinished and new ones before others where there are more."""
+    rows = tx.c.execute(_rows_below, {"tenant": tx.tenant_id, "item": item_id, "most": most}).all()
+    return sorted(rows, key=lambda found: (found.depth, found.created_at, found.item_id))
+
+
+def busy(rows: Sequence[Any]) -> set[str]:
+    """Ids of those of `rows` that run, and of everything above them."""
+    found: set[str] = set()
+    above = {row.item_id: row.parent_id for row in rows}
+    for row in rows:
+        at = row.item_id if row.state == State.RUNNING.value else None
+        while at is not None and at not in found:
+            found.add(at)
+            at = above.get(at)
+    return found
 
 
 def dependents(tx: Tx, item_id: str) -> list[str]:

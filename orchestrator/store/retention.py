@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
 from orchestrator.store.tables import messages, outbox, runs, spans, step_log, waits, worklist
@@ -21,6 +22,9 @@ class Policy:
     messages: timedelta | None = timedelta(days=365)
     spans: timedelta | None = timedelta(days=30)
     outbox: timedelta | None = timedelta(days=30)
+    packets: timedelta | None = timedelta(days=90)
+    budgets: timedelta | None = timedelta(days=365)
+    memories: timedelta | None = timedelta(days=90)  # after they expired; those of a run after its root settled
 
 
 def sweep(tx: Tx, now: datetime, policy: Policy) -> dict[str, int]:
@@ -35,11 +39,22 @@ def sweep(tx: Tx, now: datetime, policy: Policy) -> dict[str, int]:
         )
         stmt = sa.delete(step_log).where(step_log.c.tenant_id == tx.tenant_id, step_log.c.run_id.in_(old))
         counts["step_log"] = tx.c.execute(stmt).rowcount
-    for table, keep in ((waits, policy.waits), (messages, policy.messages)):
+    of_items = (
+        (waits, policy.waits),
+        (messages, policy.messages),
+        (packets, policy.packets),
+        (budgets, policy.budgets),
+    )
+    for table, keep in of_items:
         if keep is not None:
             settled = sa.select(W.item_id).where(W.tenant_id == tx.tenant_id, W.finished_at < now - keep)
             gone = sa.delete(table).where(table.c.tenant_id == tx.tenant_id, table.c.item_id.in_(settled))
             counts[table.name] = tx.c.execute(gone).rowcount
+    if policy.memories is not None:
+        m = memories.c
+        over = sa.select(W.item_id).where(W.tenant_id == tx.tenant_id, W.finished_at < now - policy.memories)
+        forgotten = sa.or_(m.expires_at < now - policy.memories, sa.and_(m.scope == "run", m.owner.in_(over)))
+        counts["memories"] = tx.c.execute(sa.delete(memories).where(m.tenant_id == tx.tenant_id, forgotten)).rowcount
     for table, keep, made in ((spans, policy.spans, spans.c.ended_at), (outbox, policy.outbox, outbox.c.created_at)):
         if keep is not None:
             gone = sa.delete(table).where(table.c.tenant_id == tx.tenant_id, made < now - keep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator import ids
 from orchestrator.errors import NotFound
+from orchestrator.store import items
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.tables import runs, worklist
@@ -123,6 +124,16 @@ _of_item = (
 def of_item(tx: Tx, item_id: str) -> list[Run]:
     """The item's runs, the first first."""
     return [run_of(row) for row in tx.c.execute(_of_item, {"tenant": tx.tenant_id, "item": item_id})]
+
+
+def of_items(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[Run]]:
+    """Item id → its runs, the first first, of those that have run."""
+    found: dict[str, list[Run]] = {}
+    for part in items.slices(item_ids):
+        stmt = sa.select(runs).where(U.tenant_id == tx.tenant_id, U.item_id.in_(part)).order_by(U.number)
+        for row in tx.c.execute(stmt):
+            found.setdefault(row.item_id, []).append(run_of(row))
+    return found
 
 
 def list_runs(tx: Tx, limit: int = 50, *, state: str | None = None) -> list[Run]:

@@ -88,6 +88,18 @@ def open_waits(tx: Tx, item_id: str) -> list[Wait]:
     return [wait for wait in of_item(tx, item_id) if wait.is_open]
 
 
+def open_of_items(tx: Tx, item_ids: Sequence[str]) -> list[Wait]:
+    """The open waits of all these items: in the order of `item_ids`, oldest first."""
+    found: list[Wait] = []
+    for part in items.slices(item_ids):
+        stmt = sa.select(waits).where(N.tenant_id == tx.tenant_id, N.item_id.in_(part), OPEN)
+        found += [
+            wait_of(row) for row in tx.c.execute(stmt.order_by(N.created_at, sa.func.length(N.wait_id), N.wait_id))
+        ]
+    places = {item_id: place for place, item_id in enumerate(item_ids)}
+    return sorted(found, key=lambda wait: places[wait.item_id])
+
+
 def list_open(tx: Tx, kinds: Sequence[WaitKind] | None = None, limit: int = 100) -> list[Wait]:
     """Open waits of all items, oldest first."""
     stmt = sa.select(waits).where(N.tenant_id == tx.tenant_id, OPEN)

@@ -233,7 +233,16 @@ def test_old_records_go_and_the_ledger_stays(store: Store) -> None:
 
 def test_a_policy_of_none_keeps_everything(store: Store) -> None:
     """Classes without a time are kept for ever."""
-    policy = retention.Policy(step_log=None, waits=None, messages=None, spans=None, outbox=None)
+    policy = retention.Policy(
+        step_log=None,
+        waits=None,
+        messages=None,
+        spans=None,
+        outbox=None,
+        packets=None,
+        budgets=None,
+        memories=None,
+    )
     assert store.write(retention.sweep, later(days=4000), policy) == {}
 
 
