@@ -129,7 +129,8 @@ async def beginning(
         task = room.prompt("task")
         spec = room.catalogue.named(str(name)).spec([*toolbox.names(), *HOUSE_TOOLS], task=task, variables=common)
         told = room.prompt("packet").render(goal=item.request, memories=recalled)
-        spec = replace(spec, model=model or spec.model, budget={**limits, **spec.budget})
+        narrower = {name: min(most, limits.get(name, most)) for name, most in spec.budget.items()}
+        spec = replace(spec, model=model or spec.model, budget={**limits, **narrower})
         return Beginning(spec=spec, told=told if recalled else item.request, context=None, recalled=recalled)
     examples = nearest(library, item, around)
     allowed = item.options.get("agents")
