@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -199,7 +199,8 @@ def delegate(
             )
             waits.record(tx, held.item_id, new, now)
         needs = [one if one.startswith("item_") else ids.derived("item", run_id, one) for one in child.needs]
-        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id, needs=needs), now)
+        in_order = now + timedelta(microseconds=place)  # among equals the earlier call is served first
+        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id, needs=needs), in_order)
         if born is not None:
             packets.put(tx, child_id, born[place], now)
         if limits is not None:
