@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import Approval, ApprovalState, EffectState
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
-from orchestrator.store import items, waits
+from orchestrator.store import items, visibility, waits
 from orchestrator.store.database import Tx
-from orchestrator.store.tables import approvals, effects
+from orchestrator.store.tables import approvals, effects, worklist
 
 A, E = approvals.c, effects.c
 VERDICTS = ("approve", "deny")
@@ -79,21 +79,22 @@ def list_by_state(
     *,
     item_id: str | None = None,
     eligible: str | None = None,
+    seen_by: str | None = None,
     limit: int = 200,
 ) -> list[Approval]:
-    """Cards in any of `states` (None: all), oldest first."""
+    """Cards in any of `states` (None: all), oldest first. `seen_by`: only those this person may decide or has asked for."""
     stmt = sa.select(approvals).where(A.tenant_id == tx.tenant_id)
     if states is not None:
         stmt = stmt.where(A.state.in_([state.value for state in states]))
     if item_id is not None:
         stmt = stmt.where(A.item_id == item_id)
-    found: list[Approval] = []
-    for row in tx.c.execute(stmt.order_by(A.created_at, A.approval_id)):
-        if eligible is None or eligible in row.eligible:
-            found.append(approval_of(row))
-            if len(found) == limit:
-                break
-    return found
+    if eligible is not None:
+        stmt = stmt.where(visibility.may_decide(tx, eligible))
+    if seen_by is not None:
+        w = worklist.c
+        asked = sa.exists().where(w.tenant_id == tx.tenant_id, w.item_id == A.item_id, w.requester == seen_by)
+        stmt = stmt.where(sa.or_(asked, visibility.may_decide(tx, seen_by)))
+    return [approval_of(row) for row in tx.c.execute(stmt.order_by(A.created_at, A.approval_id).limit(limit))]
 
 
 def decide(
@@ -166,14 +167,14 @@ def expire_due(tx: Tx, now: datetime) -> int:
     return count
 
 
-def void(tx: Tx, approval_id: str, why: str, now: datetime) -> Approval:
+def void(tx: Tx, approval_id: str, why: str, now: datetime, *, actor: str = "desk") -> Approval:
     """The card, void: nobody can use it any more. Its wait stays open, for the answer that replaces it. Raises `Conflict` if decided."""
     items.locked(tx, _row(tx, approval_id).item_id)
     row = _row(tx, approval_id, lock=True)
     if row.state != ApprovalState.PENDING.value:
         raise Conflict(f"{approval_id} is {row.state} already", fix="nothing to do")
     _close(tx, row, ApprovalState.VOID, now=now, decided_by=row.decided_by, reason=why)
-    _audit(tx, "approval.void", row, "desk", now, {"why": why})
+    _audit(tx, "approval.void", row, actor, now, {"why": why})
     return get(tx, approval_id)
 
 
@@ -222,6 +223,20 @@ def _answer(tx: Tx, row: Any, value: dict[str, Any], by: str, now: datetime) -> 
         waits.answer(tx, row.item_id, row.wait_id, value, by, now)
     else:
         items.wake(tx, row.item_id)
+
+
+def close_pending(
+    tx: Tx, condition: sa.ColumnElement[bool], state: ApprovalState, *, actor: str, now: datetime, reason: str
+) -> None:
+    """Pending cards that meet the condition end as `state` (void or expired), each with its event; for verbs that hold the item's row."""
+    closed = tx.c.execute(
+        sa.update(approvals)
+        .where(A.tenant_id == tx.tenant_id, A.state == ApprovalState.PENDING.value, condition)
+        .values(state=state.value, decided_at=now, reason=reason)
+        .returning(A.approval_id, A.item_id, A.effect_id, A.digest)
+    ).all()
+    for row in sorted(closed, key=lambda one: str(one.approval_id)):
+        _audit(tx, f"approval.{state.value}", row, actor, now, {"why": reason})
 
 
 def _audit(tx: Tx, kind: str, row: Any, by: str, now: datetime, body: dict[str, Any]) -> None:

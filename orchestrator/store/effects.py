@@ -15,6 +15,7 @@ from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import Approval, ApprovalState, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.errors import Conflict, NotFound
+from orchestrator.store import approvals as cards
 from orchestrator.store import items, outbox, quotas, waits
 from orchestrator.store.database import Tx, clock_s
 from orchestrator.store.fence import Lease, fence
@@ -130,16 +131,8 @@ def intend(
     """
     fence(tx, lease)
     _put(tx, lease, effect, EffectState.INTENDED, now)
-    tx.c.execute(
-        sa.update(approvals)
-        .where(
-            A.tenant_id == tx.tenant_id,
-            A.effect_id == effect.effect_id,
-            A.state == ApprovalState.PENDING.value,
-            A.approval_id != (approval.approval_id if approval else ""),
-        )
-        .values(state=ApprovalState.VOID.value, decided_at=now, reason="replaced by another card")
-    )
+    older = sa.and_(A.effect_id == effect.effect_id, A.approval_id != (approval.approval_id if approval else ""))
+    cards.close_pending(tx, older, ApprovalState.VOID, actor="worker", now=now, reason="replaced by another card")
     payload: dict[str, Any] = {"effect_id": effect.effect_id, "tool": effect.tool}
     if approval is not None:
         payload["approval_id"] = approval.approval_id
@@ -219,6 +212,7 @@ def attempt(
             attempted_at=now,
             attempted_on_s=clock_s(tx),
             wire_timeout_s=wire_timeout_s,
+            **({} if again else {"reserved": {name: amount for name, (amount, _) in sorted(reserve.items())}}),
         )
     )
     _audit(tx, effect_of(row), "effect.attempted", now, {"epoch": lease.epoch, "again": again})
@@ -400,16 +394,14 @@ def _approved(tx: Tx, row: Any) -> Any:
 
 def _fail(tx: Tx, row: Any, error: Mapping[str, str], now: datetime) -> None:
     change = _change(tx, row.effect_id, EffectState(row.state))
-    tx.c.execute(change.values(state=EffectState.FAILED.value, error=dict(error), finished_at=now))
+    tx.c.execute(change.values(state=EffectState.FAILED.value, error=dict(error), finished_at=now, reserved=sa.null()))
+    if row.reserved:  # taken at `attempted`; what certainly did not happen costs nothing
+        quotas.give_back(tx, items.row(tx, row.item_id).root_id, row.reserved)
     state = ApprovalState.EXPIRED if error.get("code") == "approval_expired" else ApprovalState.VOID
-    cards = (A.tenant_id == tx.tenant_id, A.effect_id == row.effect_id)
-    tx.c.execute(
-        sa.update(approvals)
-        .where(*cards, A.state == ApprovalState.PENDING.value)
-        .values(state=state.value, decided_at=now, reason=error.get("message", ""))
-    )
+    mine = A.effect_id == row.effect_id
+    cards.close_pending(tx, mine, state, actor="worker", now=now, reason=error.get("message", ""))
     n = waits.N
-    cards_waits = sa.select(A.wait_id).where(*cards, A.wait_id.is_not(None))
+    cards_waits = sa.select(A.wait_id).where(A.tenant_id == tx.tenant_id, mine, A.wait_id.is_not(None))
     tx.c.execute(
         sa.update(wait_rows)
         .where(n.tenant_id == tx.tenant_id, n.item_id == row.item_id, n.wait_id.in_(cards_waits), waits.OPEN)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import ApprovalState, EffectState
 from orchestrator.domain.item import State
-from orchestrator.store import items, outbox
+from orchestrator.store import approvals, items, outbox
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
-from orchestrator.store.tables import approvals, effects, runs, waits, worklist
+from orchestrator.store.tables import effects, runs, waits, worklist
 
-E, A = effects.c, approvals.c
+E, A = effects.c, approvals.A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,13 @@ def finish(tx: Tx, row: Any, ending: Ending, *, now: datetime, actor: str, why: 
     return ended
 
 
-def stop(tx: Tx, row: Any, *, now: datetime) -> bool:
+def stop(tx: Tx, row: Any, *, now: datetime, actor: str = "engine") -> bool:
     """Whether the item may end at once; otherwise it is told to end at its next boundary, or after what it has in flight."""
     if row.state == State.RUNNING.value:
         _update(tx, row.item_id, cancel_requested=True)
         return False
     if in_flight(tx, row.item_id):
-        void_cards(tx, row.item_id, now=now, code="cancelled", message="the task was cancelled")
+        void_cards(tx, row.item_id, now=now, code="cancelled", message="the task was cancelled", actor=actor)
         close_waits(tx, row.item_id, now=now)
         free = row.hold_until_s is None
         _update(
@@ -87,14 +87,10 @@ def stop(tx: Tx, row: Any, *, now: datetime) -> bool:
     return True
 
 
-def void_cards(tx: Tx, item_id: str, *, now: datetime, code: str, message: str) -> None:
-    """Pending cards of the item become void, and effects not yet attempted fail with `code`."""
-    tx.c.execute(
-        sa.update(approvals)
-        .where(A.tenant_id == tx.tenant_id, A.item_id == item_id, A.state == ApprovalState.PENDING.value)
-        .values(state=ApprovalState.VOID.value, decided_at=now, reason=message)
-    )
-    tx.c.execute(
+def void_cards(tx: Tx, item_id: str, *, now: datetime, code: str, message: str, actor: str = "engine") -> None:
+    """Pending cards of the item become void, and effects not yet attempted fail with `code`; one audit event for each."""
+    approvals.close_pending(tx, A.item_id == item_id, ApprovalState.VOID, actor=actor, now=now, reason=message)
+    failed = tx.c.execute(
         sa.update(effects)
         .where(
             E.tenant_id == tx.tenant_id,
@@ -102,7 +98,20 @@ def void_cards(tx: Tx, item_id: str, *, now: datetime, code: str, message: str) 
             E.state.in_([EffectState.INTENDED.value, EffectState.APPROVED.value]),
         )
         .values(state=EffectState.FAILED.value, finished_at=now, error={"code": code, "message": message, "fix": ""})
-    )
+        .returning(E.effect_id, E.run_id, E.tool, E.args_digest)
+    ).all()
+    for row in sorted(failed, key=lambda one: str(one.effect_id)):
+        tx.audit(
+            AuditEvent(
+                kind="effect.failed",
+                actor=actor,
+                at=now.isoformat(),
+                item_id=item_id,
+                run_id=row.run_id,
+                effect_id=row.effect_id,
+                body={"tool": row.tool, "digest": row.args_digest, "code": code},
+            )
+        )
 
 
 def close_waits(tx: Tx, item_id: str, *, now: datetime, kinds: tuple[str, ...] | None = None) -> None:
@@ -137,7 +146,9 @@ def _record(tx: Tx, row: Any, ending: Ending, *, now: datetime, actor: str, why:
         values["error"] = dict(ending.error)
     _update(tx, row.item_id, **values)
     if row.run_count:
-        void_cards(tx, row.item_id, now=now, code="cancelled", message="the task ended before this was sent")
+        void_cards(
+            tx, row.item_id, now=now, code="cancelled", message="the task ended before this was sent", actor=actor
+        )
         close_waits(tx, row.item_id, now=now)
         changes: dict[str, Any] = {"state": ending.state.value, "finished_at": now}
         if ending.receipt is not None:

@@ -35,9 +35,14 @@ def _agents(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[packets, budgets, memories])
 
 
+def _reserved_quota(c: sa.Connection) -> None:
+    c.execute(sa.text("alter table effects add column reserved text"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
+    Migration(3, "what an attempt has reserved", _reserved_quota),
 )
 
 

@@ -1,4 +1,6 @@
-"""What a tree of items has used up. Reserved in the transaction that commits `attempted`, so that two branches cannot both take the last one."""
+"""What a tree of items has used up. Reserved in the transaction that commits `attempted`, so that two branches cannot both take the last one;
+given back in the one that records that the attempt certainly did nothing.
+"""
 
 from __future__ import annotations
 
@@ -38,3 +40,10 @@ def reserve(tx: Tx, root_id: str, wanted: Mapping[str, tuple[int, int]]) -> str 
         taken = sa.update(quotas).where(Q.tenant_id == tx.tenant_id, Q.root_id == root_id, Q.name == name)
         tx.c.execute(taken.values(used=Q.used + wanted[name][0]))
     return None
+
+
+def give_back(tx: Tx, root_id: str, amounts: Mapping[str, int]) -> None:
+    """Takes back a reservation of name → amount."""
+    for name in sorted(amounts):
+        taken = sa.update(quotas).where(Q.tenant_id == tx.tenant_id, Q.root_id == root_id, Q.name == name)
+        tx.c.execute(taken.values(used=Q.used - amounts[name]))

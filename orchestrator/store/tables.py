@@ -252,6 +252,7 @@ effects = sa.Table(
     _c("wire_timeout_s", sa.Float),  # this long after `attempted_on_s` nothing of the attempt can arrive any more
     _c("created_at", UtcDateTime, nullable=False),
     _c("finished_at", UtcDateTime),
+    _c("reserved", Json),  # quota name → amount taken by the attempt; null: nothing, or given back
 )
 sa.Index("effects_run", effects.c.run_id, effects.c.tenant_id)
 sa.Index("effects_item", effects.c.item_id, effects.c.tenant_id)
