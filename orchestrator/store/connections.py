@@ -10,7 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from orchestrator import clock
+from orchestrator.domain.audit import AuditEvent
+from orchestrator.domain.item import WaitKind
 from orchestrator.errors import NotFound
+from orchestrator.store import waits
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import connections
 
@@ -48,8 +52,9 @@ def add(
     shared_with: Sequence[str] = (),
     state: str = "active",
     settings: Mapping[str, Any] | None = None,
+    actor: str = "desk",
 ) -> None:
-    """Records the connection; one with the same id is replaced."""
+    """Records the connection; one with the same id is replaced. An active one wakes the items that wait for it."""
     fresh = {
         "connector": connector,
         "owner": owner,
@@ -62,7 +67,15 @@ def add(
     made = (postgresql.insert(connections) if tx.is_postgres else sqlite.insert(connections)).values(
         tenant_id=tx.tenant_id, connection_id=connection_id, created_at=now, **fresh
     )
+    before = tx.c.execute(
+        sa.select(*(X[name] for name in fresh)).where(X.tenant_id == tx.tenant_id, X.connection_id == connection_id)
+    ).first()
     tx.c.execute(made.on_conflict_do_update(index_elements=[X.tenant_id, X.connection_id], set_=fresh))
+    if before is None or dict(before._mapping) != fresh:
+        body = {name: fresh[name] for name in ("connector", "owner", "families", "shared_with", "state")}
+        _audit(tx, "connection.added", connection_id, actor, now, body)
+    if state == "active":
+        _wake(tx, owner, families, shared_with, actor, now)
 
 
 def list_for(tx: Tx, principal: str) -> list[Connection]:
@@ -72,8 +85,13 @@ def list_for(tx: Tx, principal: str) -> list[Connection]:
 
 
 def find(tx: Tx, principal: str, family: str) -> Connection | None:
-    """The principal's active connection for a family, their own before a shared one; None when there is none."""
-    return next((one for one in list_for(tx, principal) if one.state == "active" and family in one.families), None)
+    """The principal's active connection for a family; None when there is none.
+
+    Who has one of their own, in whatever state, is served by their own only: a lapsed account is never replaced by another's.
+    """
+    known = [one for one in list_for(tx, principal) if family in one.families]
+    own = [one for one in known if one.owner == principal]
+    return next((one for one in own or known if one.state == "active"), None)
 
 
 def every(tx: Tx) -> list[Connection]:
@@ -94,18 +112,25 @@ def every(tx: Tx) -> list[Connection]:
     ]
 
 
-def set_state(tx: Tx, connection_id: str, state: str) -> None:
-    """Changes the state. Raises `NotFound`."""
+def set_state(tx: Tx, connection_id: str, state: str, *, actor: str = "desk", now: datetime | None = None) -> None:
+    """Changes the state; "active" wakes the items that wait for it. `now`: by default the present. Raises `NotFound`."""
     stmt = (
         sa.update(connections).where(X.tenant_id == tx.tenant_id, X.connection_id == connection_id).values(state=state)
     )
-    if not tx.c.execute(stmt).rowcount:
+    row = tx.c.execute(stmt.returning(X.owner, X.families, X.shared_with)).first()
+    if row is None:
         raise NotFound(f"there is no connection {connection_id!r}", fix="`deputy doctor` lists them")
+    at = now or clock.now()
+    _audit(tx, "connection.changed", connection_id, actor, at, {"state": state})
+    if state == "active":
+        _wake(tx, row.owner, row.families, row.shared_with, actor, at)
 
 
-def remove(tx: Tx, connection_ids: Sequence[str]) -> None:
-    """Forgets connections; runs that need them park until there is another one."""
-    tx.c.execute(sa.delete(connections).where(X.tenant_id == tx.tenant_id, X.connection_id.in_(list(connection_ids))))
+def remove(tx: Tx, connection_ids: Sequence[str], *, actor: str = "desk", now: datetime | None = None) -> None:
+    """Forgets connections; runs that need them park until there is another one. `now`: by default the present."""
+    gone = sa.delete(connections).where(X.tenant_id == tx.tenant_id, X.connection_id.in_(list(connection_ids)))
+    for connection_id in sorted(tx.c.scalars(gone.returning(X.connection_id))):
+        _audit(tx, "connection.removed", connection_id, actor, now or clock.now(), {})
 
 
 def still_serves(tx: Tx, connection_id: str, principal: str) -> bool:
@@ -116,3 +141,17 @@ def still_serves(tx: Tx, connection_id: str, principal: str) -> bool:
     if row is None or row.state != "active":
         return False
     return bool(row.owner == principal or principal in row.shared_with or EVERYBODY in row.shared_with)
+
+
+def _wake(tx: Tx, owner: str, families: Sequence[str], shared_with: Sequence[str], actor: str, now: datetime) -> None:
+    """Ends the waits for a connection that this one serves."""
+    for wait in waits.list_open(tx, [WaitKind.RECONSENT], limit=None):
+        waiting = wait.payload.get("principal")
+        if wait.payload.get("family") not in (None, *families):
+            continue
+        if waiting == owner or waiting in shared_with or EVERYBODY in shared_with:
+            waits.answer(tx, wait.item_id, wait.wait_id, "connected", actor, now)
+
+
+def _audit(tx: Tx, kind: str, connection_id: str, actor: str, now: datetime, body: Mapping[str, Any]) -> None:
+    tx.audit(AuditEvent(kind=kind, actor=actor, at=now.isoformat(), body={"connection_id": connection_id, **body}))

@@ -100,8 +100,8 @@ def open_of_items(tx: Tx, item_ids: Sequence[str]) -> list[Wait]:
     return sorted(found, key=lambda wait: places[wait.item_id])
 
 
-def list_open(tx: Tx, kinds: Sequence[WaitKind] | None = None, limit: int = 100) -> list[Wait]:
-    """Open waits of all items, oldest first."""
+def list_open(tx: Tx, kinds: Sequence[WaitKind] | None = None, limit: int | None = 100) -> list[Wait]:
+    """Open waits of all items, oldest first; `limit` None: all."""
     stmt = sa.select(waits).where(N.tenant_id == tx.tenant_id, OPEN)
     if kinds is not None:
         stmt = stmt.where(N.kind.in_([kind.value for kind in kinds]))
