@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import clock, telemetry
 from orchestrator.deputy import Deputy
+from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.item import State
 from orchestrator.errors import NotFound
 from orchestrator.settings import Settings
@@ -78,10 +79,12 @@ def office(settings: Settings) -> Office:
 
     if not settings.office:
         raise NotFound("the local office is switched off", fix="set DEPUTY_OFFICE=true")
-    if not settings.office_file.exists():
-        settings.office_file.parent.mkdir(parents=True, exist_ok=True)
-        seed(settings.office_file, seed=1, now=None, only_if_empty=True)
-    return Office(settings.office_file)
+    settings.office_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    world = Office(settings.office_file)
+    if world.is_seeded:
+        return world
+    world.close()  # another process may be building it, or was lost while it did: the seed is one transaction
+    return seed(settings.office_file, seed=1, now=None, only_if_empty=True)
 
 
 def init_office(settings: Settings, seed: int, now: datetime | None) -> str:
@@ -89,14 +92,17 @@ def init_office(settings: Settings, seed: int, now: datetime | None) -> str:
     from connectors.office import Office
     from connectors.office import seed as build
 
-    settings.office_file.parent.mkdir(parents=True, exist_ok=True)
-    build(settings.office_file, seed=seed, now=now)
+    settings.office_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    build(settings.office_file, seed=seed, now=now).close()
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     world = Office(settings.office_file)
     try:
+        actor, at = settings.owner or world.owner(), clock.now()
         with store.tx() as tx:
-            connections.remove(tx, [c.connection_id for c in connections.every(tx) if c.connector == "office"])
+            tx.audit(AuditEvent(kind="office.reset", actor=actor, at=at.isoformat(), body={"seed": seed}))
+            gone = [c.connection_id for c in connections.every(tx) if c.connector == "office"]
+            connections.remove(tx, gone, actor=actor, now=at)
             people.upsert_many(tx, [], "office", clock.now())
         return connect_office(settings, store, world)
     finally:
@@ -110,7 +116,7 @@ def connect_office(settings: Settings, store: Store, world: Office) -> str:
     now = clock.now()
     records = world.people()
     with store.tx() as tx:
-        own: dict[str, Any] = {"connector": "office", "owner": owner, "subject": owner, "now": now}
+        own: dict[str, Any] = {"connector": "office", "owner": owner, "subject": owner, "now": now, "actor": owner}
         connections.add(tx, connection_id=f"conn_office_{owner}", families=OFFICE_FAMILIES, **own)
         connections.add(
             tx, connection_id="conn_office_directory", families=("directory",), shared_with=(EVERYBODY,), **own

@@ -182,7 +182,7 @@ def _sqlite(url: str) -> sa.Engine:
             fix="use sqlite:////path/to/file or postgresql://…",
         )
     try:
-        Path(made.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(made.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
             f"the folder of {made.database!r} cannot be made: {error.strerror}", fix="choose another place"

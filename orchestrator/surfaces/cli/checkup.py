@@ -62,7 +62,7 @@ def _check_python(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _check_home(settings: Settings) -> tuple[bool, str, str]:
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_mb = shutil.disk_usage(settings.home).free // 1_000_000
     writable = os.access(settings.home, os.W_OK)
     return writable and free_mb > 100, f"{settings.home}, {free_mb} MB free", "make it writable, or set DEPUTY_HOME"

@@ -89,7 +89,8 @@ def deputy(ctx: click.Context, home: str | None, sets: Sequence[str], debug: boo
 
 
 def entry() -> NoReturn:
-    """The console script."""
+    """The console script. Whatever it makes is for its user only: mails and approvals are in those files."""
+    os.umask(0o077)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -74,10 +74,17 @@ class Session:
         return times.parse(text, now=clock.now(), zone=self.zone(who), day_means=day_means or times.EVENING)
 
     def start_early(self) -> None:
-        """Lets a worker load while this process still does; only where everything it needs is there already."""
+        """Lets a worker load while this process still does; only where everything it needs is there already.
+
+        The office's clock file is written when its seed has committed, so that one `stat` tells.
+        """
         settings = self.settings
         file = settings.store_url.partition("sqlite:///")[2]
-        if not file or not os.path.exists(file) or (settings.office and not settings.office_file.exists()):
+        if (
+            not file
+            or not os.path.exists(file)
+            or (settings.office and not os.path.exists(f"{settings.office_file}.clock"))
+        ):
             return
         from pathlib import Path
 

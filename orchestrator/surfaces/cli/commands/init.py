@@ -18,7 +18,7 @@ HEAD = """# Settings of Deputy. Every line is a default: take the # away to chan
 def command(session: Session) -> None:
     """Make the home. What is there already stays as it is."""
     settings = session.settings
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.workflow_folder.mkdir(parents=True, exist_ok=True)
     made = not settings.config_file.exists()
     if made:
