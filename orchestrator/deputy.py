@@ -6,14 +6,15 @@ principal may see. Returned documents are JSON-able; errors are `orchestrator.er
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from orchestrator import clock, ids
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
-from orchestrator.domain.audit import AuditEvent
+from orchestrator.domain.audit import AuditEvent, canonical
 from orchestrator.domain.effect import ApprovalState
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Item, Origin, State, WaitKind
 from orchestrator.domain.person import Person
@@ -31,8 +32,11 @@ from orchestrator.store import runs as runs_table
 from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Store, Tx
 from orchestrator.store.worklist import NewItem
+from orchestrator.telemetry import RUN
 
 LONGEST_REQUEST = 20_000  # characters
+WHOLE_CHAIN = frozenset({"admin", "auditor"})  # roles that read everybody's audit events
+Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what was done
 
 
 class Deputy:
@@ -85,7 +89,10 @@ class Deputy:
         origin: Origin = Origin.HUMAN,
         reply_to: Mapping[str, Any] | None = None,
     ) -> str:
-        """Item id of the new wish, or of the earlier one with the same key. `needs`: items that must be done first."""
+        """Item id of the new wish, or of the earlier one with the same key. `needs`: items that must be done first.
+
+        The option "approve_all" is a person's to give: from a program it is dropped.
+        """
         text = request.strip()
         if not text:
             raise UsageError(
@@ -105,7 +112,7 @@ class Deputy:
             priority=priority,
             due_at=due,
             idempotency_key=key,
-            options=dict(options or {}),
+            options={k: v for k, v in (options or {}).items() if who.is_human or k != "approve_all"},
             needs=tuple(needs),
             reply_to=reply_to,
         )
@@ -140,7 +147,9 @@ class Deputy:
 
     def bump(self, who: Principal, item_id: str) -> dict[str, Any]:
         """Puts it ahead of everything that is ready, at once."""
-        return self._change(who, item_id, lambda tx, now: worklist.bump(tx, item_id, now))
+        return self._change(
+            who, item_id, lambda tx, now: [("item.bumped", {"items": len(worklist.bump(tx, item_id, now))})]
+        )
 
     def reprioritise(
         self, who: Principal, item_id: str, *, priority: int | None = None, due: datetime | None = None
@@ -150,42 +159,66 @@ class Deputy:
                 f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
             )
 
-        def change(tx: Tx, now: datetime) -> None:
+        def change(tx: Tx, now: datetime) -> list[Done]:
+            done: list[Done] = []
             if priority is not None:
-                worklist.reprioritise(tx, item_id, priority, now)
+                moved = worklist.reprioritise(tx, item_id, priority, now)
+                done.append(("item.reprioritised", {"priority": priority, "items": len(moved)}))
             if due is not None:
                 worklist.set_due(tx, item_id, due)
+                done.append(("item.due_set", {"due": due.isoformat()}))
+            return done
 
         return self._change(who, item_id, change)
 
     def snooze(self, who: Principal, item_id: str, until: datetime) -> dict[str, Any]:
         if until <= clock.now():
             raise UsageError("that time has passed", fix="give a time in the future, e.g. 'tomorrow 9:00'")
-        return self._change(who, item_id, lambda tx, now: worklist.snooze(tx, item_id, until, now))
+
+        def change(tx: Tx, now: datetime) -> list[Done]:
+            worklist.snooze(tx, item_id, until, now)
+            return [("item.snoozed", {"until": until.isoformat()})]
+
+        return self._change(who, item_id, change)
 
     def cancel(self, who: Principal, item_id: str, *, reason: str = "") -> dict[str, Any]:
         """It and its unfinished descendants end; cards become void. An effect already on its way is looked up first."""
-        return self._change(
-            who, item_id, lambda tx, now: worklist.cancel(tx, item_id, who.principal_id, now, reason), final_ok=True
-        )
+
+        def change(tx: Tx, now: datetime) -> list[Done]:
+            worklist.cancel(tx, item_id, who.principal_id, now, reason)  # writes its own events: others end items, too
+            return []
+
+        return self._change(who, item_id, change, final_ok=True)
 
     def pause(self, who: Principal, item_id: str) -> dict[str, Any]:
-        return self._change(who, item_id, lambda tx, now: worklist.pause(tx, item_id))
+        return self._change(
+            who, item_id, lambda tx, now: [("item.paused", {"items": len(worklist.pause(tx, item_id))})]
+        )
 
     def resume(self, who: Principal, item_id: str) -> dict[str, Any]:
-        return self._change(who, item_id, lambda tx, now: worklist.resume(tx, item_id, now))
+        def change(tx: Tx, now: datetime) -> list[Done]:
+            resumed = worklist.resume(tx, item_id, now)
+            return [("item.resumed", {"items": len(resumed)})] if resumed else []
+
+        return self._change(who, item_id, change)
 
     def nudge(self, who: Principal, item_id: str, text: str) -> dict[str, Any]:
         """A small correction for running or waiting work, delivered at its next safe boundary."""
         if not text.strip():
             raise UsageError("the nudge is empty", fix='say what to change, e.g. "not Monday"')
         origin = Origin.HUMAN if who.is_human else Origin.AGENT
-        return self._change(
-            who, item_id, lambda tx, now: worklist.nudge(tx, item_id, who.principal_id, origin.value, text.strip(), now)
-        )
+
+        def change(tx: Tx, now: datetime) -> list[Done]:
+            number = worklist.nudge(tx, item_id, who.principal_id, origin.value, text.strip(), now)
+            return [("item.nudged", {"message": number, "origin": origin.value, "text": _digest(text.strip())})]
+
+        return self._change(who, item_id, change)
 
     def answer(self, who: Principal, item_id: str, text: str, *, question_id: str | None = None) -> dict[str, Any]:
-        """Answers the item's open question (the first, unless one is named). A number picks that choice."""
+        """Answers the item's open question (the first, unless one is named). A number picks that choice.
+
+        What a program answers for somebody is kept as its own, never as that person's words; repairs are for people.
+        """
         with self._store.tx() as tx:
             item = self._visible(tx, who, item_id)
             open_questions = [
@@ -198,19 +231,28 @@ class Deputy:
             wait = open_questions[0]
             if who.principal_id != item.requester and not who.sees_all:
                 raise NotEligible("only the requester can answer this", fix="use 'work nudge' to leave a remark")
+            if wait.kind is WaitKind.REPAIR and not who.is_human:
+                raise NotEligible("a program cannot say what happened", fix="a person looks, and answers this")
             value = _choice(text, wait.payload.get("choices") or ())
-            if not waits.answer(tx, wait.item_id, wait.wait_id, value, who.principal_id, clock.now()):
+            by = who.principal_id if who.is_human else f"agent of {who.principal_id}"
+            now = clock.now()
+            if not waits.answer(tx, wait.item_id, wait.wait_id, value, by, now):
                 raise Conflict("this question was answered a moment ago", fix=f"see: deputy work show {item_id}")
+            body = {"wait_id": wait.wait_id, "kind": wait.kind.value, "by": by, "answer": _digest(value)}
+            _audit(tx, who, "item.answered", now, body, item_id=wait.item_id)
             return self._document(tx, worklist.get(tx, item_id))
 
     # ---- approvals ---------------------------------------------------------------------------------------------------
     def approvals(self, who: Principal, *, state: str | None = "pending", limit: int = 200) -> list[dict[str, Any]]:
         """Cards this principal may decide or has asked for, oldest first."""
         with self._store.read() as tx:
-            rows = approvals_table.list_by_state(tx, [ApprovalState(state)] if state else None, limit=limit)
-            return [
-                self._approval(tx, row.approval_id) for row in rows if self._may_see(tx, who, row.item_id, row.eligible)
-            ]
+            rows = approvals_table.list_by_state(
+                tx,
+                [ApprovalState(state)] if state else None,
+                seen_by=None if who.sees_all else who.principal_id,
+                limit=limit,
+            )
+            return [self._approval(tx, row.approval_id) for row in rows]
 
     def approval(self, who: Principal, approval_id: str) -> dict[str, Any]:
         with self._store.read() as tx:
@@ -253,9 +295,8 @@ class Deputy:
     def runs(self, who: Principal, *, limit: int = 50) -> list[dict[str, Any]]:
         """Newest first."""
         with self._store.read() as tx:
-            return [
-                _run(run) for run in runs_table.list_runs(tx, limit=limit) if self._may_see(tx, who, run.item_id, ())
-            ]
+            seen_by = None if who.sees_all else who.principal_id
+            return [_run(run) for run in runs_table.list_runs(tx, limit=limit, seen_by=seen_by)]
 
     def run(self, who: Principal, run_id: str) -> dict[str, Any]:
         """A run with its ledger and step log. Takes a run id or an item id (its latest run)."""
@@ -307,15 +348,19 @@ class Deputy:
             return {"item": self._document(tx, item), "tree": tree, "rows": rows}
 
     def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
-        """{"trace_id", "spans": […]} of the whole tree, in order of start."""
+        """{"trace_id", "spans": […]} of the whole tree, in order of start; of this run only for who may not see the root item."""
         with self._store.read() as tx:
             run = self._run_of(tx, who, run_or_item_id)
-            trace_id = ids.trace_id(worklist.get(tx, run.item_id).root_id)
+            root_id = worklist.get(tx, run.item_id).root_id
+            trace_id = ids.trace_id(root_id)
+            spans = spans_table.of_trace(tx, trace_id)
+            if not self._sees(tx, who, root_id):
+                spans = _of_run(spans, run.run_id)
             return {
                 "trace_id": trace_id,
                 "run_id": run.run_id,
                 "item_id": run.item_id,
-                "spans": [_span(span) for span in spans_table.of_trace(tx, trace_id)],
+                "spans": [_span(span) for span in spans],
             }
 
     def why(self, who: Principal, effect_or_call: str) -> dict[str, Any]:
@@ -409,23 +454,33 @@ class Deputy:
             return [_person(person) for person in people_table.all(tx)]
 
     def set_preferences(self, who: Principal, address: str, preferences: Mapping[str, Any]) -> dict[str, Any]:
-        """Replaces a person's meeting preferences; one's own, or anyone's for an admin."""
+        """Changes the meeting preferences that are named, None takes one away; one's own, or anyone's for an admin."""
         if address != who.principal_id and "admin" not in who.roles:
             raise NotEligible("these are somebody else's preferences", fix="change your own, or ask an admin")
         with self._store.tx() as tx:
-            people_table.set_preferences(tx, address, dict(preferences))
-            return _person(people_table.get(tx, address))
+            person = people_table.set_preferences(tx, address, dict(preferences))
+            body = {"person": person.address, "names": sorted(preferences), "values": _digest(dict(preferences))}
+            _audit(tx, who, "person.preferences_set", clock.now(), body)
+            return _person(person)
 
-    def audit_tail(self, *, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
+    def audit_tail(self, who: Principal, *, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest events, oldest of them first. Who is neither admin nor auditor: of items they may see, and their own acts."""
+        seen_by = None if who.roles & WHOLE_CHAIN else who.principal_id
         with self._store.read() as tx:
-            return audit_table.tail(tx, limit=limit, item_id=item_id)
+            return audit_table.tail(tx, limit=limit, item_id=item_id, seen_by=seen_by, all_items=who.sees_all)
 
-    def audit_head(self) -> dict[str, Any]:
-        """{"seq", "hash"}: keep it elsewhere, and `audit_verify` can prove that nothing before it was changed."""
+    def audit_head(self, who: Principal) -> dict[str, Any]:
+        """{"seq", "hash"}: keep it elsewhere, and `audit_verify` can prove that nothing before it was changed.
+
+        Head, verification and export are of everybody's acts: NotEligible for who is neither admin nor auditor.
+        """
+        _whole_chain(who)
         with self._store.read() as tx:
             return dict(audit_table.head(tx))
 
-    def audit_verify(self, head: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def audit_verify(self, who: Principal, head: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """{"ok", "checked", "first_bad_seq", "reason"}."""
+        _whole_chain(who)
         with self._store.read() as tx:
             verdict = audit_table.verify(tx, head)
             return {
@@ -435,12 +490,18 @@ class Deputy:
                 "reason": verdict.reason,
             }
 
-    def audit_export(self) -> Iterator[dict[str, Any]]:
+    def audit_export(self, who: Principal) -> Iterator[dict[str, Any]]:
+        """Every event, oldest first."""
+        _whole_chain(who)  # here, not at the first event: a refusal comes before anything is written
+        return self._exported()
+
+    def _exported(self) -> Iterator[dict[str, Any]]:
         with self._store.read() as tx:
             yield from audit_table.export(tx)
 
-    def events_after(self, seq: int, *, limit: int = 200) -> list[dict[str, Any]]:
-        """News since outbox row `seq`, for followers."""
+    def events_after(self, who: Principal, seq: int, *, limit: int = 200) -> list[dict[str, Any]]:
+        """News since outbox row `seq`, for followers; of items they may see."""
+        seen_by = None if who.sees_all else who.principal_id
         with self._store.read() as tx:
             return [
                 {
@@ -450,7 +511,7 @@ class Deputy:
                     "body": dict(news.body),
                     "at": documents.iso(news.created_at),
                 }
-                for news in outbox_table.after(tx, seq, limit=limit)
+                for news in outbox_table.after(tx, seq, limit=limit, seen_by=seen_by)
             ]
 
     def connect(
@@ -466,9 +527,8 @@ class Deputy:
         """Declares a connection and wakes the items that wait for one. Returns its id."""
         if owner != who.principal_id and "admin" not in who.roles:
             raise NotEligible("only an admin connects somebody else's account", fix="connect your own")
-        now = clock.now()
+        connection_id = ids.derived("conn", connector, owner, subject)
         with self._store.tx() as tx:
-            connection_id = ids.derived("conn", connector, owner, subject)
             connections_table.add(
                 tx,
                 connection_id=connection_id,
@@ -477,39 +537,32 @@ class Deputy:
                 subject=subject,
                 families=list(families),
                 shared_with=list(shared_with),
-                now=now,
+                now=clock.now(),
+                actor=who.principal_id,
             )
-            tx.audit(
-                AuditEvent(
-                    kind="connection.added",
-                    actor=who.principal_id,
-                    at=now.isoformat(),
-                    body={
-                        "connection_id": connection_id,
-                        "connector": connector,
-                        "owner": owner,
-                        "families": sorted(families),
-                    },
-                )
-            )
-            for wait in waits.list_open(tx, [WaitKind.RECONSENT], limit=10_000):
-                waiting = wait.payload.get("principal")
-                if waiting == owner or waiting in shared_with or "*" in shared_with:
-                    waits.answer(tx, wait.item_id, wait.wait_id, "connected", who.principal_id, now)
         return connection_id
 
     # ---- inside ------------------------------------------------------------------------------------------------------
     def _visible(self, tx: Tx, who: Principal, item_id: str) -> Item:
         item = worklist.get(tx, item_id)
-        if not who.sees_all and item.requester != who.principal_id:
-            if not any(who.principal_id in approval.eligible for approval in approvals_table.of_item(tx, item_id)):
-                raise NotFound(f"there is no item {item_id!r}", fix="see: deputy work ls")
+        if not self._sees(tx, who, item_id):
+            raise NotFound(f"there is no item {item_id!r}", fix="see: deputy work ls")
         return item
+
+    def _sees(self, tx: Tx, who: Principal, item_id: str) -> bool:
+        return (
+            who.sees_all
+            or worklist.get(tx, item_id).requester == who.principal_id
+            or any(who.principal_id in approval.eligible for approval in approvals_table.of_item(tx, item_id))
+        )
 
     def _may_see(self, tx: Tx, who: Principal, item_id: str, eligible: Sequence[str]) -> bool:
         return who.sees_all or who.principal_id in eligible or worklist.get(tx, item_id).requester == who.principal_id
 
-    def _change(self, who: Principal, item_id: str, change: Any, *, final_ok: bool = False) -> dict[str, Any]:
+    def _change(
+        self, who: Principal, item_id: str, change: Callable[[Tx, datetime], Sequence[Done]], *, final_ok: bool = False
+    ) -> dict[str, Any]:
+        """The document after `change`, whose acts are audited as this principal's."""
         now = clock.now()
         with self._store.tx() as tx:
             item = self._visible(tx, who, item_id)
@@ -517,7 +570,8 @@ class Deputy:
                 raise NotEligible("only the requester or an operator may change this", fix="ask them")
             if item.is_final and not final_ok:
                 raise Conflict(f"{item_id} is {item.state.value} already", fix="ask again to start anew")
-            change(tx, now)
+            for kind, body in change(tx, now):
+                _audit(tx, who, kind, now, body, item_id=item_id)
             return self._document(tx, worklist.get(tx, item_id))
 
     def _open_waits(self, tx: Tx, item: Item) -> list[waits.Wait]:
@@ -595,6 +649,31 @@ class Deputy:
         run = runs_table.get(tx, run_or_item_id)
         self._visible(tx, who, run.item_id)
         return run
+
+
+def _audit(
+    tx: Tx, who: Principal, kind: str, now: datetime, body: Mapping[str, Any], *, item_id: str | None = None
+) -> None:
+    tx.audit(AuditEvent(kind=kind, actor=who.principal_id, at=now.isoformat(), item_id=item_id, body=body))
+
+
+def _digest(value: Any) -> str:
+    return f"sha256:{hashlib.sha256(canonical(value).encode()).hexdigest()}"
+
+
+def _whole_chain(who: Principal) -> None:
+    if not who.roles & WHOLE_CHAIN:
+        raise NotEligible("the whole audit chain is for admins and auditors", fix="see your own: deputy audit tail")
+
+
+def _of_run(spans: Sequence[spans_table.SpanRow], run_id: str) -> list[spans_table.SpanRow]:
+    """The run's span and what is under it, up to the spans of other runs."""
+    under = {span.span_id for span in spans if span.attributes.get(RUN) == run_id}
+    found = 0
+    while found != len(under):
+        found = len(under)
+        under |= {s.span_id for s in spans if s.parent_id in under and s.attributes.get(RUN) in (None, run_id)}
+    return [span for span in spans if span.span_id in under]
 
 
 def _choice(text: str, choices: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain.audit import GENESIS, AuditEvent, link
+from orchestrator.store import visibility
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import audit, audit_heads
 
@@ -29,11 +30,19 @@ class Verification:
     reason: str | None = None
 
 
-def tail(tx: Tx, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
-    """The last events, oldest first, as JSON-able rows."""
+def tail(
+    tx: Tx, limit: int = 50, item_id: str | None = None, *, seen_by: str | None = None, all_items: bool = False
+) -> list[dict[str, Any]]:
+    """The last events, oldest first, as JSON-able rows.
+
+    `seen_by`: only what this person did, and events of items they may see; with `all_items`, of any item.
+    """
     stmt = sa.select(audit).where(Y.tenant_id == tx.tenant_id)
     if item_id is not None:
         stmt = stmt.where(Y.item_id == item_id)
+    if seen_by is not None:
+        theirs = Y.item_id.is_not(None) if all_items else visibility.item_is_seen(tx, Y.item_id, seen_by)
+        stmt = stmt.where(sa.or_(Y.actor == seen_by, theirs))
     return [_json(row) for row in reversed(tx.c.execute(stmt.order_by(Y.seq.desc()).limit(limit)).all())]
 
 

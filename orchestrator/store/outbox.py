@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.store import visibility
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import outbox
 
@@ -51,11 +52,15 @@ def put(
     )
 
 
-def after(tx: Tx, outbox_id: int, limit: int = 200, item_id: str | None = None) -> list[News]:
-    """News behind `outbox_id`, oldest first."""
+def after(
+    tx: Tx, outbox_id: int, limit: int = 200, item_id: str | None = None, *, seen_by: str | None = None
+) -> list[News]:
+    """News behind `outbox_id`, oldest first. `seen_by`: only of items this person may see."""
     stmt = sa.select(outbox).where(N.tenant_id == tx.tenant_id, N.outbox_id > outbox_id)
     if item_id is not None:
         stmt = stmt.where(N.item_id == item_id)
+    if seen_by is not None:
+        stmt = stmt.where(visibility.item_is_seen(tx, N.item_id, seen_by))
     return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
 
 

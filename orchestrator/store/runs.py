@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator import ids
 from orchestrator.errors import NotFound
-from orchestrator.store import items
+from orchestrator.store import items, visibility
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.tables import runs, worklist
@@ -136,9 +136,11 @@ def of_items(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[Run]]:
     return found
 
 
-def list_runs(tx: Tx, limit: int = 50, *, state: str | None = None) -> list[Run]:
-    """Runs, latest first."""
+def list_runs(tx: Tx, limit: int = 50, *, state: str | None = None, seen_by: str | None = None) -> list[Run]:
+    """Runs, latest first. `seen_by`: only of items this person may see."""
     stmt = sa.select(runs).where(U.tenant_id == tx.tenant_id)
     if state is not None:
         stmt = stmt.where(U.state == state)
+    if seen_by is not None:
+        stmt = stmt.where(visibility.item_is_seen(tx, U.item_id, seen_by))
     return [run_of(row) for row in tx.c.execute(stmt.order_by(U.started_at.desc(), U.run_id).limit(limit))]

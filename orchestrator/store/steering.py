@@ -1,6 +1,7 @@
 """What people do to an item that is on the list: move, postpone, stop, pause, nudge. Everything reaches its descendants.
 
-All of it is rows: a running item learns of it at its next boundary, a waiting one by being woken.
+All of it is rows: a running item learns of it at its next boundary, a waiting one by being woken. Who did it is for the caller
+to audit, save the end of an item.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from orchestrator.store.tables import messages, worklist
 _STEP = timedelta(milliseconds=1)
 
 
-def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: str = "desk") -> list[str]:
+def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: str | None = None) -> list[str]:
     """Ids of the item and its unfinished descendants, all at `priority` now; a bump is forgotten. Smaller is more urgent."""
     if priority not in PRIORITY_RANGE:
         raise UsageError(
@@ -31,7 +32,11 @@ def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: s
     rows = _family(tx, item_id)
     for row in rows:
         _set(tx, row.item_id, priority=priority, deadline_at=_natural(row, priority=priority))
-    _audit(tx, "item.reprioritised", item_id, now, {"priority": priority, "items": len(rows)}, actor=actor)
+    if actor is not None:
+        body = {"priority": priority, "items": len(rows)}
+        tx.audit(
+            AuditEvent(kind="item.reprioritised", actor=actor, at=now.isoformat(), item_id=item_id, body=body)
+        )
     return [row.item_id for row in rows]
 
 
@@ -50,7 +55,6 @@ def bump(tx: Tx, item_id: str, now: datetime) -> list[str]:
     front = min([row.deadline_at for row in rows] + ([first] if first is not None else []))
     for place, row in enumerate(rows):
         _set(tx, row.item_id, deadline_at=front - _STEP * (len(rows) - place))
-    _audit(tx, "item.bumped", item_id, now, {"items": len(rows)})
     return [row.item_id for row in rows]
 
 
@@ -65,7 +69,6 @@ def snooze(tx: Tx, item_id: str, until: datetime, now: datetime) -> None:
     if row.state != State.RUNNING.value:
         values |= {"wake_at": until, "state": State.WAITING.value}
     _set(tx, item_id, **values)
-    _audit(tx, "item.snoozed", item_id, now, {"until": until.isoformat()})
 
 
 def pause(tx: Tx, item_id: str) -> list[str]:
@@ -83,8 +86,6 @@ def resume(tx: Tx, item_id: str, now: datetime) -> list[str]:
     for row in rows:
         _set(tx, row.item_id, paused=False)
         items.wake(tx, row.item_id)
-    if rows:
-        _audit(tx, "item.resumed", item_id, now, {"items": len(rows)})
     return [row.item_id for row in rows]
 
 
@@ -111,7 +112,7 @@ def cancel(tx: Tx, item_id: str, actor: str, now: datetime, reason: str) -> list
         fresh = items.row(tx, row.item_id)
         if fresh.state in items.FINAL_STATES:
             continue
-        if endings.stop(tx, fresh, now=now):
+        if endings.stop(tx, fresh, now=now, actor=actor):
             gone = endings.Ending(
                 state=State.CANCELLED, error={"code": "cancelled", "message": reason or "cancelled", "fix": ""}
             )
@@ -164,10 +165,6 @@ def _natural(row: Any, *, priority: int) -> datetime:
 
 def _set(tx: Tx, item_id: str, **values: Any) -> None:
     tx.c.execute(sa.update(worklist).where(W.tenant_id == tx.tenant_id, W.item_id == item_id).values(**values))
-
-
-def _audit(tx: Tx, kind: str, item_id: str, now: datetime, body: dict[str, Any], *, actor: str = "desk") -> None:
-    tx.audit(AuditEvent(kind=kind, actor=actor, at=now.isoformat(), item_id=item_id, body=body))
 
 
 __all__ = ["bump", "cancel", "nudge", "pause", "reprioritise", "resume", "set_due", "snooze"]

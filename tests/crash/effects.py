@@ -282,7 +282,7 @@ class Scene:
                 wrong["open effects"] = open_ones
             if any(approval["state"] == "pending" for approval in document["approvals"]):
                 wrong["open cards"] = item["item_id"]
-        verdict = self.desk.audit_verify()
+        verdict = self.desk.audit_verify(self.me)
         if not verdict["ok"]:
             wrong["audit"] = verdict
         return wrong

@@ -32,7 +32,7 @@ def test_a_request_stops_at_two_cards_shown_together(any_place: Place) -> None:
 def test_cards_approved_after_a_restart_are_sent_once_each(any_place: Place) -> None:
     """Approved by another process after a restart: one event, one answer in the thread, no model, an intact audit chain."""
     asked = any_place.ask(CALL)
-    head = any_place.desk.audit_head()
+    head = any_place.desk.audit_head(any_place.admin)
     any_place.restart()
 
     for card in any_place.cards(asked):
@@ -59,7 +59,7 @@ def test_cards_approved_after_a_restart_are_sent_once_each(any_place: Place) -> 
     assert not changed["messages"]
     assert not changed["changed"]
     assert [tool for tool, _ in any_place.sent()] == ["calendar.create_event", "mail.reply"]
-    verdict = any_place.desk.audit_verify(head)
+    verdict = any_place.desk.audit_verify(any_place.admin, head)
     assert verdict["ok"], verdict
     assert verdict["checked"] > head["seq"]
 

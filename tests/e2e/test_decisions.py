@@ -122,7 +122,7 @@ def rows(place: Place, item: Mapping[str, Any]) -> dict[str, Any]:
         "approvals": found["approvals"],
         "effects": found["effects"],
         "state": found["state"],
-        "head": place.desk.audit_head(),
+        "head": place.desk.audit_head(place.admin),
     }
 
 
@@ -218,6 +218,6 @@ def test_four_ways_out_of_a_card_leave_an_intact_chain(place: Place) -> None:
             place.decide(card, verdict)
         place.work()
 
-    kinds = {event["kind"] for event in place.desk.audit_tail(limit=500)}
+    kinds = {event["kind"] for event in place.desk.audit_tail(place.admin, limit=500)}
     assert {"approval.approved", "approval.denied", "approval.void", "approval.expired"} <= kinds
-    assert place.desk.audit_verify()["ok"]
+    assert place.desk.audit_verify(place.admin)["ok"]

@@ -74,7 +74,7 @@ def test_a_shipped_workflow_does_what_it_says(make_place: Callable[[Path], Place
             assert changed[kind], f"{tool} left nothing in {kind}"
     if {"calendar.update_event", "calendar.cancel_event", "mail.set_auto_reply"} & set(effects):
         assert changed["changed"]
-    assert place.desk.audit_verify()["ok"]
+    assert place.desk.audit_verify(place.admin)["ok"]
 
 
 def test_following_up_again_the_same_day_bothers_nobody_twice(

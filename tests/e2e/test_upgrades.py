@@ -53,7 +53,7 @@ def test_a_rule_added_while_a_card_waits_closes_what_was_approved(any_place: Pla
     (refused,) = [e for e in ended["effects"] if e["tool"] == "mail.reply"]
     why = any_place.desk.why(any_place.me, refused["effect_id"])
     assert (why["decision"], why["rules"]) == ("deny", ["no mail this week"])
-    heard = [e for e in any_place.desk.audit_tail(limit=200) if e["effect_id"] == refused["effect_id"]]
+    heard = [e for e in any_place.desk.audit_tail(any_place.admin, limit=200) if e["effect_id"] == refused["effect_id"]]
     assert {"ask", "deny"} <= {e["body"].get("decision") for e in heard if e["kind"] == "decision"}
 
 

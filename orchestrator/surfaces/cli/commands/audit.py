@@ -25,11 +25,13 @@ def command() -> None:
 @command.command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @click.option("--item", "item_id", metavar="ITEM", help="Only about this item.")
+@options.speaker
 @options.as_json
 @options.session
-def tail(session: Session, limit: int, item_id: str | None) -> None:
-    """The newest events, oldest of them first."""
-    events = session.desk.audit_tail(limit=limit, item_id=item_id)
+def tail(session: Session, limit: int, item_id: str | None, speaker: str | None) -> None:
+    """The newest events, oldest of them first; without the role admin or auditor, of what one may see."""
+    who = session.who(speaker)
+    events = session.desk.audit_tail(who, limit=limit, item_id=item_id)
     if session.output.as_json:
         return session.output.document(events)
     from rich.text import Text
@@ -37,7 +39,7 @@ def tail(session: Session, limit: int, item_id: str | None) -> None:
     from orchestrator.surfaces.cli import view
     from orchestrator.surfaces.cli.times import shown
 
-    zone = session.zone(session.who())
+    zone = session.zone(who)
     rows: list[view.Row] = [
         [
             str(e["seq"]),
@@ -52,11 +54,12 @@ def tail(session: Session, limit: int, item_id: str | None) -> None:
 
 
 @command.command()
+@options.speaker
 @options.as_json
 @options.session
-def head(session: Session) -> None:
+def head(session: Session, speaker: str | None) -> None:
     """The chain's end. Keep it somewhere else: `verify --head` can then prove that nothing before it changed."""
-    told = session.desk.audit_head()
+    told = session.desk.audit_head(session.who(speaker))
     from rich.text import Text
 
     session.output.answer(told, Text(f"{told['seq']}:{told['hash']}"))
@@ -69,11 +72,12 @@ def head(session: Session) -> None:
     metavar="SEQ:HASH|FILE",
     help="A head kept earlier; without one, only the chain itself is checked.",
 )
+@options.speaker
 @options.as_json
 @options.session
-def verify(session: Session, kept: str | None) -> int:
+def verify(session: Session, kept: str | None, speaker: str | None) -> int:
     """Whether the chain holds, and which event broke it. Exit code 1 where it does not."""
-    told = session.desk.audit_verify(_head(kept) if kept is not None else None)
+    told = session.desk.audit_verify(session.who(speaker), _head(kept) if kept is not None else None)
     from rich.text import Text
 
     if told["ok"]:
@@ -89,11 +93,13 @@ def verify(session: Session, kept: str | None) -> int:
 
 @command.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file; default: stdout.")
+@options.speaker
 @click.option("--json", is_flag=True, expose_value=False, help="The lines are JSON in any case.")
 @options.session
-def export(session: Session, out: Path | None) -> None:
+def export(session: Session, out: Path | None, speaker: str | None) -> None:
     """Every event, one JSON object a line."""
-    lines = (json.dumps(event, ensure_ascii=False, default=str) for event in session.desk.audit_export())
+    events = session.desk.audit_export(session.who(speaker))
+    lines = (json.dumps(event, ensure_ascii=False, default=str) for event in events)
     if out is None:
         for line in lines:
             click.echo(line)
