@@ -34,9 +34,7 @@ def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: s
         _set(tx, row.item_id, priority=priority, deadline_at=_natural(row, priority=priority))
     if actor is not None:
         body = {"priority": priority, "items": len(rows)}
-        tx.audit(
-            AuditEvent(kind="item.reprioritised", actor=actor, at=now.isoformat(), item_id=item_id, body=body)
-        )
+        tx.audit(AuditEvent(kind="item.reprioritised", actor=actor, at=now.isoformat(), item_id=item_id, body=body))
     return [row.item_id for row in rows]
 
 
