@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-
 FRESH_S = 0.02  # an offset that another process has changed is noticed this late at most
 
 _changes = 0  # by this process
