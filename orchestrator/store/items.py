@@ -6,12 +6,13 @@ Lock order, everywhere: worklist rows (by depth, then id), then rows that belong
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from orchestrator.domain.item import FINAL, Item, Origin, State
+from orchestrator.domain.item import FINAL, PRIORITY_STEP, Item, Origin, State, virtual_deadline
 from orchestrator.errors import NotFound
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import dependencies, waits, worklist
@@ -185,6 +186,18 @@ def busy(rows: Sequence[Any]) -> set[str]:
             found.add(at)
             at = above.get(at)
     return found
+
+
+def deadline(parent: Any, *, created_at: datetime, priority: int, due_at: datetime | None) -> datetime:
+    """The instant an item below the item of this row (None: a root) is served by.
+
+    A part of a task is as urgent as the task, shifted by what its priority differs: among its siblings priorities still count.
+    """
+    natural = virtual_deadline(created_at=created_at, due_at=due_at, priority=priority)
+    if parent is None:
+        return natural
+    among_siblings: datetime = parent.deadline_at + (priority - parent.priority) * PRIORITY_STEP
+    return min(natural, among_siblings)
 
 
 def dependents(tx: Tx, item_id: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -199,8 +199,7 @@ def delegate(
             )
             waits.record(tx, held.item_id, new, now)
         needs = [one if one.startswith("item_") else ids.derived("item", run_id, one) for one in child.needs]
-        in_order = now + timedelta(microseconds=place)  # among equals the earlier call is served first
-        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id, needs=needs), in_order)
+        submit(tx, replace(child, item_id=child_id, parent_id=held.item_id, needs=needs), now)
         if born is not None:
             packets.put(tx, child_id, born[place], now)
         if limits is not None:

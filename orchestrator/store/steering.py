@@ -7,13 +7,14 @@ to audit, save the end of an item.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from orchestrator.domain.audit import AuditEvent
-from orchestrator.domain.item import PRIORITY_RANGE, Origin, State, virtual_deadline
+from orchestrator.domain.item import PRIORITY_RANGE, Origin, State
 from orchestrator.errors import Conflict, UsageError
 from orchestrator.store import endings, items
 from orchestrator.store.database import Tx
@@ -30,8 +31,11 @@ def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: s
             f"priority {priority} is out of range", fix=f"use {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}"
         )
     rows = _family(tx, item_id)
+    above: dict[str | None, Any] = {None: None, rows[0].parent_id: _parent(tx, rows[0])}
     for row in rows:
-        _set(tx, row.item_id, priority=priority, deadline_at=_natural(row, priority=priority))
+        made = items.deadline(above[row.parent_id], created_at=row.created_at, priority=priority, due_at=row.due_at)
+        _set(tx, row.item_id, priority=priority, deadline_at=made)
+        above[row.item_id] = _Above(deadline_at=made, priority=priority)
     if actor is not None:
         body = {"priority": priority, "items": len(rows)}
         tx.audit(AuditEvent(kind="item.reprioritised", actor=actor, at=now.isoformat(), item_id=item_id, body=body))
@@ -41,7 +45,7 @@ def reprioritise(tx: Tx, item_id: str, priority: int, now: datetime, *, actor: s
 def set_due(tx: Tx, item_id: str, due_at: datetime | None) -> None:
     """Serves the item by its due date from here on; None: by its creation again."""
     row = _unfinished(tx, item_id)
-    made = virtual_deadline(created_at=row.created_at, due_at=due_at, priority=row.priority)
+    made = items.deadline(_parent(tx, row), created_at=row.created_at, priority=row.priority, due_at=due_at)
     _set(tx, item_id, due_at=due_at, deadline_at=made)
 
 
@@ -157,8 +161,14 @@ def _family(tx: Tx, item_id: str) -> Sequence[Any]:
     return items.lock_all(tx, [item_id, *items.descendants(tx, item_id, unfinished=True)])
 
 
-def _natural(row: Any, *, priority: int) -> datetime:
-    return virtual_deadline(created_at=row.created_at, due_at=row.due_at, priority=priority)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Above:
+    deadline_at: datetime
+    priority: int
+
+
+def _parent(tx: Tx, row: Any) -> Any:
+    return None if row.parent_id is None else items.row(tx, row.parent_id)
 
 
 def _set(tx: Tx, item_id: str, **values: Any) -> None:

@@ -74,7 +74,8 @@ def submit(tx: Tx, new: NewItem, now: datetime) -> tuple[str, bool]:
     """(item id, whether it is new). The same requester and idempotency key meet the item submitted before, unchanged."""
     parent = items.locked(tx, new.parent_id) if new.parent_id else None
     blocked, failed = _needs(tx, new.needs)
-    row = _row(tx, new, now, item_id=new.item_id or ids.new_item(), parent=parent, blocked=blocked)
+    before = len(children(tx, parent.item_id)) if parent is not None else 0
+    row = _row(tx, new, now, item_id=new.item_id or ids.new_item(), parent=parent, blocked=blocked, before=before)
     if tx.c.execute(items.insert_new(tx, worklist).values(row).returning(W.item_id)).first() is None:
         return _existing(tx, new), False
     if new.needs:
@@ -354,7 +355,10 @@ def _before(tx: Tx, row: Any) -> int:
     return int(tx.c.scalar(sa.select(sa.func.count()).where(*_ready_of(tx), _order_key() < _key(row))) or 0)
 
 
-def _row(tx: Tx, new: NewItem, now: datetime, *, item_id: str, parent: Any = None, blocked: int = 0) -> dict[str, Any]:
+def _row(
+    tx: Tx, new: NewItem, now: datetime, *, item_id: str, parent: Any = None, blocked: int = 0, before: int = 0
+) -> dict[str, Any]:
+    """A row of the worklist. before: siblings made before it, which are served first among equals."""
     if new.priority not in PRIORITY_RANGE:
         raise UsageError(
             f"priority {new.priority} is out of range", fix=f"use {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}"
@@ -362,7 +366,7 @@ def _row(tx: Tx, new: NewItem, now: datetime, *, item_id: str, parent: Any = Non
     if "\x00" in new.request:
         raise UsageError("the request holds a NUL character", fix="send plain text")
     snoozed = new.snooze_until if new.snooze_until is not None and new.snooze_until > now else None
-    deadline = virtual_deadline(created_at=now, due_at=new.due_at, priority=new.priority)
+    deadline = items.deadline(parent, created_at=now, priority=new.priority, due_at=new.due_at)
     paused = parent is not None and parent.paused
     return {
         "tenant_id": tx.tenant_id,
@@ -376,9 +380,7 @@ def _row(tx: Tx, new: NewItem, now: datetime, *, item_id: str, parent: Any = Non
         "state": State.WAITING.value if snoozed or blocked or paused else State.READY.value,
         "priority": new.priority,
         "due_at": new.due_at,
-        "deadline_at": deadline
-        if parent is None
-        else min(deadline, parent.deadline_at),  # a task's parts are as urgent as it is
+        "deadline_at": deadline + timedelta(microseconds=before),
         "paused": paused,
         "snooze_until": snoozed,
         "wake_at": snoozed,

@@ -165,6 +165,25 @@ def test_labels_are_told_when_the_child_has_ended(store: Store) -> None:
         assert {item_id: packet.labels for item_id, packet in found.items()} == {child: {"level": 1}}
 
 
+def test_siblings_are_served_by_priority_then_in_order(store: Store) -> None:
+    """However old their parent is, and after a change as well; all before what came after the parent."""
+    mine = running(store)
+    submit(store, "later", now=later(minutes=1))
+    when = later(hours=2)
+    handed = [task(f"t1.{n}", priority=priority) for n, priority in enumerate((101, 100, 99, 100, 100))]
+    made = store.write(tasks.delegate, mine, handed, when, size=Size())
+    assert isinstance(made, list)
+
+    with store.read() as tx:
+        order = [item.item_id for item in worklist.list_items(tx, states=[State.READY])]
+    assert [made.index(one) for one in order if one in made] == [2, 1, 3, 4, 0]
+    store.write(tasks.reprioritise, mine, made[4], 98, when)
+    with store.read() as tx:
+        order = [item.item_id for item in worklist.list_items(tx, states=[State.READY])]
+    assert [made.index(one) for one in order if one in made] == [4, 2, 1, 3, 0]
+    assert order.index(made[3]) < len(order) - 1
+
+
 # ---- steering ------------------------------------------------------------------------------------------------------
 def test_a_cancelled_child_is_known_at_once_and_wakes_nobody(store: Store) -> None:
     """The ending is in the answer; its wait is answered; the parent's next park is not missed because of it."""
