@@ -22,12 +22,14 @@ from orchestrator.domain.item import PRIORITY_RANGE, Item, Origin, WaitKind
 from orchestrator.domain.person import Person
 from orchestrator.errors import DeputyError
 from orchestrator.gate.authorize import Authority
-from orchestrator.store import budgets, packets, steering, steplog, waits, worklist
 from orchestrator.store import lease as leases
+from orchestrator.store import packets, steplog, waits
+from orchestrator.store import tasks as handed_on
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.packets import Packet
 from orchestrator.store.steplog import Row
+from orchestrator.store.tasks import Refused, Size, Task
 from orchestrator.store.waits import Wait
 from orchestrator.store.worklist import NewItem
 
@@ -135,21 +137,19 @@ class Desk:
         child_id = ids.derived("item", self.run_id, call.call_id)
         value: dict[str, Any] = {"item_id": child_id, "started": name or request}
         row = Row(kind="result", key=call.call_id, body={"tool": call.tool, "value": value})
-        now = clock.now()
+        task = Task(new=new, call_id=call.call_id, packet=packet, limits=limits)
+        now, size = clock.now(), Size(depth=self.room.depth, items=self.room.items)
 
-        def delegate(tx: Tx) -> str | None:
-            fence(tx, self.lease)
-            if (why := self._too_many(tx, child_id, new.needs)) is not None:
-                return why
-            leases.delegate(tx, self.lease, [new], [call.call_id], now)
-            packets.put(tx, child_id, packet, now)
-            budgets.open(tx, child_id, {n: most for n, most in limits.items() if n in budgets.NAMES})
+        def delegate(tx: Tx) -> Refused | None:
+            made = handed_on.delegate(tx, self.lease, [task], now, size=size)
+            if isinstance(made, Refused):
+                return made
             steplog.append(tx, self.lease, [row], now)
             return None
 
         refused = await self.ledger.put(delegate)
         if refused is not None:
-            return Failed(code="too_many_tasks", message=refused, fix="finish with what there is")
+            return Failed(code=refused.code, message=refused.reason, fix=refused.fix)
         wait_id = f"{CHILD}{child_id}"
         self.waits[wait_id] = _open_wait(self.item.item_id, wait_id, child_id, call.call_id, now)
         self.history.apply(row.kind, row.key, row.body)
@@ -160,16 +160,6 @@ class Desk:
         return {
             name: self.item.options[name] for name in ("approve_all", "model", "agents") if name in self.item.options
         }
-
-    def _too_many(self, tx: Tx, child_id: str, needs: Sequence[str]) -> str | None:
-        if self.item.depth + 1 > self.room.depth:
-            return f"tasks may be handed on {self.room.depth} levels deep at most"
-        tree = worklist.descendants(tx, self.item.root_id)
-        if child_id not in tree and len(tree) >= self.room.items:
-            return f"this request has {len(tree)} tasks already, {self.room.items} are the most"
-        mine = set(worklist.children(tx, self.item.item_id))
-        strangers = [need for need in needs if need not in mine]
-        return f"after: {strangers[0]} is no item of yours" if strangers else None
 
     # ---- waiting -------------------------------------------------------------------------------------------------
     def children(self) -> list[dict[str, Any]]:
@@ -260,29 +250,29 @@ class Desk:
 
     # ---- steering ------------------------------------------------------------------------------------------------
     async def _steer(self, call: ToolCall) -> CallOutcome:
-        child_id = str(call.args["item"])
-        if f"{CHILD}{child_id}" not in self.waits:
-            mine = ", ".join(child["item_id"] for child in self.children())
-            return Failed(code="not_found", message=f"{child_id} is no item of yours", fix=f"yours: {mine}")
-        who, now = f"agent of {self.item.requester}", clock.now()
+        child_id, now = str(call.args["item"]), clock.now()
         value: Json = {"item_id": child_id, "ok": True}
         row = Row(kind="result", key=call.call_id, body={"tool": call.tool, "value": value})
 
         def steer(tx: Tx) -> Any:
-            fence(tx, self.lease)
             if call.tool == "worklist.reprioritise":
-                steering.reprioritise(tx, child_id, _priority(call.args["priority"]), now)
+                said: Any = handed_on.reprioritise(tx, self.lease, child_id, _priority(call.args["priority"]), now)
             elif call.tool == "worklist.nudge":
-                steering.nudge(tx, child_id, who, Origin.AGENT.value, str(call.args["text"]), now)
+                said = handed_on.nudge(tx, self.lease, child_id, str(call.args["text"]), now)
             else:
-                steering.cancel(tx, child_id, who, now, str(call.args.get("reason") or "not needed any more"))
-            steplog.append(tx, self.lease, [row], now)
-            return waits_answer(tx, self.item.item_id, f"{CHILD}{child_id}")
+                reason = str(call.args.get("reason") or "not needed any more")
+                said = handed_on.cancel(tx, self.lease, child_id, now, reason)
+            if not isinstance(said, Refused):
+                steplog.append(tx, self.lease, [row], now)
+            return said
 
         said = await self.ledger.put(steer)
-        if said is not None:
-            wait = self.waits[f"{CHILD}{child_id}"]
-            self.waits[wait.wait_id] = replace(wait, answer=said, answered_at=now)
+        if isinstance(said, Refused):
+            return Failed(code=said.code, message=said.reason, fix=said.fix)
+        for ended, how in (said or {}).items():
+            wait = self.waits.get(f"{CHILD}{ended}")
+            if wait is not None:
+                self.waits[wait.wait_id] = replace(wait, answer=how, answered_at=now)
         self.history.apply(row.kind, row.key, row.body)
         return Completed(result=value)
 
@@ -296,7 +286,7 @@ class Desk:
             return Completed(result=value)
         if known is None or known.closed:
             payload = {
-                "text": str(call.args["question"]),
+                "text": self.authority.case.without_links(str(call.args["question"])),
                 "choices": list(call.args.get("choices") or ()),
                 "asked_by": self.spec.name,
             }
@@ -394,8 +384,3 @@ def _packets_of(tx: Tx, item_ids: Sequence[str]) -> dict[str, Packet | None]:
 def _close(tx: Tx, lease: Lease, wait_id: str) -> None:
     fence(tx, lease)
     waits.close(tx, lease.item.item_id, wait_id)
-
-
-def waits_answer(tx: Tx, item_id: str, wait_id: str) -> Any:
-    """The answer of one wait as of now; None while it is open."""
-    return next((wait.answer for wait in waits.of_item(tx, item_id) if wait.wait_id == wait_id), None)

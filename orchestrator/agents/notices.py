@@ -32,6 +32,11 @@ def repeated(tool: str, times: int) -> str:
     return f"{tool} was called {times} times with the same arguments. Its answer will not change: go another way, or finish."
 
 
+def correction(text: str) -> str:
+    """A word of the agent that handed the work on."""
+    return f"Whoever gave you this task says meanwhile: {text}"
+
+
 def remark(author: str, text: str, *, is_requester: bool) -> str:
     """A nudge as an agent reads it. Anybody else's is information, not an order."""
     if is_requester:

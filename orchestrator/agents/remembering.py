@@ -37,7 +37,8 @@ async def remember(
     owner = {"run": item.root_id, "person": item.requester, "team": me.team}[scope]
     days = args.get("days")
     expires = now + (timedelta(days=float(days)) if days else FORGOTTEN_AFTER)
-    label = authority.case.labels_of(text)
+    # INVARIANT: what outlives the request never weighs as the user's own words of another one.
+    label = authority.case.labels_of(text, {"run": 4, "person": 2, "team": 1}[scope])
 
     def keep(tx: Tx) -> str:
         fence(tx, lease)

@@ -32,9 +32,10 @@ from orchestrator.gate.perform import Gate
 from orchestrator.store import budgets, packets, runs
 from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Tx
-from orchestrator.store.lease import Claimed
+from orchestrator.store.lease import Claimed, Message
 from orchestrator.store.packets import Packet
 from orchestrator.store.steplog import Row, StepRow
+from orchestrator.store.tasks import actor_of
 from orchestrator.store.writer import Writer
 from policies.guard import Case
 
@@ -295,13 +296,18 @@ class _AgentAdvance:
                 "text": message.text,
                 "by": message.author,
                 "human": is_human,
-                "shown": notices.remark(name, message.text, is_requester=is_mine),
+                "shown": notices.correction(message.text)
+                if self._is_from_above(message)
+                else notices.remark(name, message.text, is_requester=is_mine),
                 "open": open_calls,
             }
             self._write(Row(kind="nudge", key=f"nudge.{message.seq}", body=said))
             self.gate.authority.say(message.text, message.author, human=is_human)
         await self.ledger.flush()
         return None
+
+    def _is_from_above(self, message: Message) -> bool:
+        return self.packet is not None and message.author == actor_of(self.claimed.lease)
 
     def _write(self, row: Row) -> None:
         self.ledger.later([row])
