@@ -22,7 +22,7 @@ from orchestrator.domain.principal import Principal
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import audit as audit_table
-from orchestrator.store import budgets, edits, packets, steplog, trees, waits, worklist
+from orchestrator.store import budgets, edits, steplog, trees, waits, worklist
 from orchestrator.store import connections as connections_table
 from orchestrator.store import effects as effects_table
 from orchestrator.store import memories as memories_table
@@ -318,34 +318,20 @@ class Deputy:
             return {"run": _run(run), **transcripts.transcript(rows, ledger)}
 
     def watch(self, who: Principal, item_id: str, seen: Mapping[str, int]) -> dict[str, Any]:
-        """{"item": its document, "tree": every item from it downwards, "rows": run id → step log rows behind `seen[run id]`}.
+        """{"item": its document, "rows": run id → step log rows behind `seen[run id]`} for the runs of agents in its tree.
 
-        `rows` holds agents' runs only. What a follower asks for at each look: `seen` keeps a look's cost constant.
+        What a follower asks for at each look: `seen` keeps its cost from growing with the logs.
         """
-        now = clock.now()
         with self._store.read() as tx:
-            item = self._visible(tx, who, item_id)
-            tree: list[dict[str, Any]] = []
-            rows: dict[str, list[dict[str, Any]]] = {}
-            family = [item_id, *worklist.descendants(tx, item_id)]
-            born, limits = packets.of_many(tx, family), budgets.of_many(tx, family)
-            for one in (worklist.get(tx, member) for member in family):
-                runs = runs_table.of_item(tx, one.item_id)
-                packet = born.get(one.item_id)
-                tree.append(
-                    {
-                        **self._brief(tx, one, now),
-                        "run_id": runs[-1].run_id if runs else None,
-                        "agent": (runs[-1].pins if runs else {}).get("agent") or (packet and packet.spec.get("name")),
-                        "text": one.text,
-                        "error": dict(one.error) if one.error else None,
-                        "budget": limits.get(one.item_id, {}),
-                    }
-                )
-                if runs and runs[-1].route == "agent":
-                    fresh = steplog.load(tx, runs[-1].run_id, after=seen.get(runs[-1].run_id, 0))
-                    rows[runs[-1].run_id] = [documents.step_entry(row) for row in fresh]
-            return {"item": self._document(tx, item), "tree": tree, "rows": rows}
+            document = self._document(tx, self._visible(tx, who, item_id))
+            agents = [
+                one["run_id"] for one in (document, *document["agents"]) if one["route"] == "agent" and one["run_id"]
+            ]
+            rows = {run_id: steplog.load(tx, run_id, after=seen.get(run_id, 0)) for run_id in agents}
+            return {
+                "item": document,
+                "rows": {run_id: [documents.step_entry(row) for row in fresh] for run_id, fresh in rows.items()},
+            }
 
     def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"trace_id", "spans": […]} of the whole tree, in order of start; of this run only for who may not see the root item."""
@@ -611,11 +597,13 @@ class Deputy:
             receipt=documents.summed(own, [receipt for receipt in spent if receipt is not own]),
             pausing=tree.is_pausing,
             budget=tree.budgets.get(item.item_id),
+            agent=next((run.pins.get("agent") for run in mine[-1:]), None),
             agents=[
                 documents.agent_entry(
                     one,
                     name=tree.name_of(one.item_id),
                     why_here=tree.why_here[one.item_id],
+                    waiting_on=tree.waiting_on(one),
                     run_id=next((run.run_id for run in tree.runs.get(one.item_id, ())[-1:]), None),
                     budget=tree.budgets.get(one.item_id, {}),
                 )

@@ -176,7 +176,13 @@ def brief(
 
 
 def agent_entry(
-    item: Item, *, name: str | None, why_here: str, run_id: str | None, budget: Mapping[str, Any]
+    item: Item,
+    *,
+    name: str | None,
+    why_here: str,
+    waiting_on: Sequence[str],
+    run_id: str | None,
+    budget: Mapping[str, Any],
 ) -> dict[str, Any]:
     """An item below another one, as that one's document shows it. budget: name → {"most", "used"} of it and all below it."""
     return {
@@ -185,6 +191,7 @@ def agent_entry(
         "name": name,
         "request": item.request,
         "state": item.state.value,
+        "waiting_on": list(waiting_on),
         "priority": item.priority,
         "why_here": why_here,
         "run_id": run_id,
@@ -243,6 +250,7 @@ def document(
     approvals: Sequence[Approval],
     receipt: Mapping[str, Any] | None,
     pausing: bool = False,
+    agent: str | None = None,
     agents: Sequence[Mapping[str, Any]] = (),
     budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -280,7 +288,8 @@ def document(
         "outcome_unknown": any(w.payload.get("outcome_unknown") for w in waits),
         "receipt": {**EMPTY_RECEIPT, **(receipt or {})},
         "budget": {name: dict(amounts) for name, amounts in (budget or {}).items()},
-        "agents": [dict(agent) for agent in agents],
+        "agent": agent,
+        "agents": [dict(one) for one in agents],
         "error": dict(item.error) if item.error else None,
         "started_at": iso(item.started_at),
         "finished_at": iso(item.finished_at),

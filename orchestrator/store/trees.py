@@ -40,6 +40,14 @@ class Tree:
         latest = self.runs.get(item_id, ())[-1:]
         return next((run.pins.get("agent") or run.workflow for run in latest), None)
 
+    def waiting_on(self, below: Item) -> list[str]:
+        """What an item below waits on, in the words of the item document; empty in any other state."""
+        if below.state is not State.WAITING:
+            return []
+        found = [WaitKind.PAUSED.value] if below.paused else []
+        found += dict.fromkeys(wait.kind.value for wait in self.waits if wait.item_id == below.item_id)
+        return found + [WaitKind.TIMER.value] * (below.snooze_until is not None and WaitKind.TIMER.value not in found)
+
 
 def load(tx: Tx, item_id: str, now: datetime) -> Tree:
     """The tree from the item downwards. Raises `NotFound`."""

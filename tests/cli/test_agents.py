@@ -216,7 +216,10 @@ def node(state: str, *, waiting_on: tuple[str, ...] = (), **more: Any) -> dict[s
         "priority": 100,
         "why_here": "First.",
         "run_id": "run_1",
+        "route": "agent",
         "agent": "slots",
+        "agents": [],
+        "effects": [],
         "text": None,
         "error": None,
         "budget": {},
@@ -226,7 +229,7 @@ def node(state: str, *, waiting_on: tuple[str, ...] = (), **more: Any) -> dict[s
 
 def scene(one: dict[str, Any], log: list[dict[str, Any]], effects: tuple[dict[str, Any], ...] = ()) -> Scene:
     made = Scene()
-    made.take({"item": {"effects": list(effects)}, "tree": [one], "rows": {"run_1": log}})
+    made.take({"item": {**one, "effects": list(effects)}, "rows": {"run_1": log}})
     return made
 
 
@@ -263,9 +266,9 @@ def test_an_agent_says_what_it_is_at(
 def test_a_scene_tells_what_is_new_and_only_once() -> None:
     """Rows become lines as they come; a look without news is silent; `seen` asks for no row twice."""
     made = Scene()
-    first = made.take({"item": {}, "tree": [node("running")], "rows": {"run_1": rows(OPEN, TURN)}})
-    again = made.take({"item": {}, "tree": [node("running")], "rows": {"run_1": []}})
-    later = made.take({"item": {}, "tree": [node("done")], "rows": {"run_1": []}})
+    first = made.take({"item": node("running"), "rows": {"run_1": rows(OPEN, TURN)}})
+    again = made.take({"item": node("running"), "rows": {"run_1": []}})
+    later = made.take({"item": node("done"), "rows": {"run_1": []}})
 
     assert first == [
         "slots · begins: openai:m, 2 tools, 1 facts recalled",

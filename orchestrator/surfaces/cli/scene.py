@@ -1,4 +1,4 @@
-"""A tree of items as a follower sees it: the latest document, every item below it, and the agents' logs as they grow.
+"""A tree of items as a follower sees it: the latest document, every item of it, and the agents' logs as they grow.
 
 Pure: takes what `Deputy.watch` tells, and says in words where each agent stands. Draws nothing, reads nothing.
 """
@@ -43,7 +43,8 @@ class Scene:
 
     def take(self, told: Document) -> list[str]:
         """What is new, a line each: rows of agents' logs, and items that begin, wait or end."""
-        self.document, self.nodes = told["item"], list(told["tree"])
+        self.document = told["item"]
+        self.nodes = [{**self.document, "name": self.document["agent"]}, *self.document["agents"]]
         lines: list[str] = []
         for node in self.nodes:
             fresh = told["rows"].get(node["run_id"]) or ()
@@ -55,7 +56,7 @@ class Scene:
 
     @property
     def has_agents(self) -> bool:
-        return any(node["agent"] for node in self.nodes)
+        return any(node["route"] == "agent" for node in self.nodes)
 
     @property
     def is_moving(self) -> bool:
@@ -69,11 +70,11 @@ class Scene:
         return [node for node in self.nodes if node["parent"] == item_id]
 
     def name(self, node: Document) -> str:
-        """The agent's name; with the item's id where several have it, and the request where there is no agent."""
-        own = node["agent"] or node.get("delegated") or ""
+        """The agent's or workflow's name, with the item's id where several have it; the request where nobody has begun."""
+        own = node["name"]
         if not own:
             return _cut(node["request"], 40)
-        same = sum(1 for other in self.nodes if other["agent"] == own)
+        same = sum(1 for other in self.nodes if other["name"] == own)
         return f"{own} {node['item_id'][-4:]}" if same > 1 else str(own)
 
     def log(self, node: Document) -> Sequence[Document]:
@@ -104,11 +105,13 @@ class Scene:
             held = (
                 [call["tool"] for call in where["doing"] if call["state"] == "intended"] if "approval" in kinds else []
             )
-            words = " and ".join(WAITS.get(kind, kind) for kind in kinds) or "its turn"
+            if not kinds:
+                return "waits"
+            words = " and ".join(WAITS.get(kind, kind) for kind in kinds)
             return f"waits for {words}" + (f": {', '.join(held)}" if held else "")
         if where["doing"]:
             return ", ".join(call["tool"] for call in where["doing"])
-        if not node["agent"]:
+        if node["route"] != "agent":
             return "running"
         opened = next(iter(self.log(node)), {}).get("body") or {}
         planning = (opened.get("spec") or {}).get("plan") and not where["turn"] and not where["plan"]
@@ -119,7 +122,7 @@ class Scene:
 
     def _changes(self, node: Document) -> Iterator[str]:
         """A line where an item of an agent's tree began, waits for something else, or ended; nothing for plain items."""
-        if not (self.has_agents and node["parent"] or node["agent"]):
+        if not self.has_agents:
             return
         now = self.step(node) if node["state"] in (*FINAL, "waiting") else str(node["state"])
         if self._known.get(node["item_id"]) == now:
