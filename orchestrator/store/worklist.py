@@ -358,7 +358,7 @@ def _before(tx: Tx, row: Any) -> int:
 def _row(
     tx: Tx, new: NewItem, now: datetime, *, item_id: str, parent: Any = None, blocked: int = 0, before: int = 0
 ) -> dict[str, Any]:
-    """A row of the worklist. before: siblings made before it, which are served first among equals."""
+    """A row of the worklist. before: siblings made before it, which are listed first, and served first among equals."""
     if new.priority not in PRIORITY_RANGE:
         raise UsageError(
             f"priority {new.priority} is out of range", fix=f"use {PRIORITY_RANGE.start} to {PRIORITY_RANGE.stop - 1}"
@@ -385,7 +385,7 @@ def _row(
         "snooze_until": snoozed,
         "wake_at": snoozed,
         "blocked_by": blocked,
-        "created_at": now,
+        "created_at": now + timedelta(microseconds=before),
         "idempotency_key": new.idempotency_key,
         "reply_to": None if new.reply_to is None else dict(new.reply_to),
         "options": dict(new.options),
