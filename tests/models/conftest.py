@@ -90,12 +90,12 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 async def _forget_clients() -> None:
-    """Lets the shared clients close themselves, which they do when nobody holds them any more."""
-    from langchain_anthropic._client_utils import _get_default_async_httpx_client
-    from langchain_openai.chat_models._client_utils import _cached_async_httpx_client
+    """Closes the clients that the vendors' libraries keep for ever, in the loop whose connections they hold."""
+    from langchain_anthropic import _client_utils as anthropic
+    from langchain_openai.chat_models import _client_utils as openai
 
-    _get_default_async_httpx_client.cache_clear()
-    _cached_async_httpx_client.cache_clear()
-    gc.collect()
-    closing = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*closing)
+    shared = (anthropic._AsyncHttpxClientWrapper, openai._AsyncHttpxClientWrapper)
+    for client in [one for one in gc.get_objects() if isinstance(one, shared)]:
+        await client.aclose()
+    anthropic._get_default_async_httpx_client.cache_clear()
+    openai._cached_async_httpx_client.cache_clear()

@@ -33,6 +33,7 @@ DISTRIBUTION = "deputy-orchestrator"
 MOST_TEXT = 8 * 1024 * 1024
 _TELL_FINISH = frozenset({"anthropic", "azure_openai", "openai"})
 _TAKE_FORMAT = frozenset({"azure_openai", "openai"})
+_NEED_KEY = frozenset({"anthropic"})  # its library would send the prompt first, without one
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 _UNREACHABLE = ("Timeout", "Connect", "Network", "Protocol", "Disconnect", "Transport", "ReadError", "WriteError")
 _MOST_CHATS = 8  # clients kept, one for each longest reply asked for
@@ -107,6 +108,8 @@ class LangChainWire:
             return kept
         from langchain.chat_models import init_chat_model
 
+        if self.provider in _NEED_KEY and not self.key:
+            raise self._no_key()
         options: dict[str, Any] = {"max_retries": 0, "max_tokens": most}
         if self._takes("temperature", self.profile.temperature):
             options["temperature"] = 0
@@ -140,7 +143,8 @@ class LangChainWire:
             chat = chat.bind_tools(json.loads(request.tools), **options)
         if request.schema is not None and "response_format" not in self._dropped(request):
             form = {"name": "reply", "strict": True, "schema": request.schema}
-            chat = chat.bind(response_format={"type": "json_schema", "json_schema": form})
+            # Beside the library's own parameter, which would make it parse the reply and refuse tools that are not strict.
+            chat = chat.bind(extra_body={"response_format": {"type": "json_schema", "json_schema": form}})
         return chat
 
     def _choice(self, word: str) -> Any:
@@ -273,9 +277,12 @@ class LangChainWire:
                 f"there is no provider {self.provider!r}",
                 fix="write provider:model, e.g. openai:NAME; or set model_base_url for an OpenAI-style endpoint",
             )
+        return self._no_key()
+
+    def _no_key(self) -> ModelError:
         return ModelError(
             "model_auth",
-            f"model endpoint {self.endpoint!r} has no usable key: {type(error).__name__}",
+            f"model endpoint {self.endpoint!r} has no usable key",
             fix="set model_api_key, api_key_env of the endpoint, or the provider's own variable such as ANTHROPIC_API_KEY",
         )
 
