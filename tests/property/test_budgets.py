@@ -208,3 +208,38 @@ def test_two_sessions_at_once_exceed_no_limit(request: pytest.FixtureRequest, da
 
     race()
     store.close()
+
+
+def test_branches_in_a_hurry_get_exactly_what_there_is(postgres_url: str) -> None:
+    """Four sessions take single pieces of one root's budget through chains of their own: none too many, none lost, no deadlock."""
+    store = Store.open(postgres_url)
+    grove = Grove(parents=[None, 0, 0, 1, 2], limits=[{"tokens": 150}, {}, {}, {}, {}])
+    grove.plant(store)
+    got: list[int] = []
+    failed: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def branch(chain: tuple[str, ...]) -> None:
+        taken = 0
+        try:
+            start.wait(10)
+            for _ in range(60):
+                with store.tx() as tx:
+                    taken += budgets.reserve(tx, chain, {"tokens": 1, "effects": 1}) is None
+                with store.tx() as tx:
+                    budgets.settle(tx, chain, {"effects": -1})
+        except BaseException as error:
+            failed.append(error)
+        got.append(taken)
+
+    every = [threading.Thread(target=branch, args=(chain,)) for chain in grove.chains[1:]]
+    for one in every:
+        one.start()
+    for one in every:
+        one.join(60)
+
+    assert failed == []
+    assert sum(got) == 150
+    rows = state(store, grove)[grove.chains[0][0]]
+    assert rows["tokens"] == {"most": 150, "used": 150}
+    store.close()
