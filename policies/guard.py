@@ -7,6 +7,7 @@ the rest. The agent's own claims about where a value came from are never an inpu
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ class Guard:
         self.bundle = bundle
         self.profile = profile
         self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
+        self._parsed: dict[str, tuple[Mapping[str, Any], Tool]] = {}  # by name: what was parsed, and what came out
+        self._known: tuple[World, str, Directory] | None = None
         self._verdicts: dict[
             tuple[Any, ...], Verdict
         ] = {}  # INVARIANT: rules are pure, so equal questions have one answer
@@ -156,6 +159,22 @@ class Guard:
                 self._verdicts[key] = known
         return known
 
+    def tool(self, told: Mapping[str, Any]) -> Tool:
+        """The tool of a manifest, parsed again only where it differs from the last one of its name."""
+        name = str(told.get("name"))
+        known = self._parsed.get(name)
+        if known is None or known[0] != told:
+            known = self._parsed[name] = (copy.deepcopy(dict(told)), parse(told))
+        return known[1]
+
+    def directory(self, world: World | None, principal: str) -> Directory:
+        """The people of a world, indexed again only where it differs from the last one."""
+        if world is None:
+            return Directory.of(None, principal)
+        if self._known is None or self._known[0] != world or self._known[1] != principal:
+            self._known = (copy.deepcopy(world), principal, Directory.of(world, principal))
+        return self._known[2].again()
+
     def entities(self, tools: Iterable[Tool]) -> cedarpy.Entities:
         """Tools and their families, parsed once per set of tools."""
         names = tuple(sorted({tool.name for tool in tools}))
@@ -188,12 +207,13 @@ class Case:
         self.principal = principal
         self.now = now
         self.origin = origin
-        self.tools: dict[str, Tool] = {tool.name: tool for tool in map(parse, tools)}
+        self.tools: dict[str, Tool] = {tool.name: tool for tool in map(guard.tool, tools)}
         self.grant: Grant = NOTHING
-        self._memory = Memory(Directory.of(world, principal), now.date())
+        self._memory = Memory(guard.directory(world, principal), now.date())
         self._done: dict[str, int] = {}  # quota → effects of this case that were observed
         self._is_given = False
         self._is_child = False
+        self._label: tuple[int, audience.Context] | None = None
         self._entities = guard.entities(self.tools.values())
 
     # ---- opening ---------------------------------------------------------------------------------------------------
@@ -362,7 +382,10 @@ class Case:
     @property
     def label(self) -> audience.Context:
         """Class, taint and readers of everything read so far; never gets cleaner."""
-        return audience.label(self._memory)
+        count = len(self._memory.records)
+        if self._label is None or self._label[0] != count:
+            self._label = (count, audience.label(self._memory))
+        return self._label[1]
 
     # ---- handing on ------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policies import lexicon
@@ -53,6 +53,10 @@ class Directory:
         directory = cls(me, world is not None, people, frozenset(domains))
         directory._index()
         return directory
+
+    def again(self) -> Directory:
+        """For another case: a directory that was supplied learns nothing, so that only what it keeps of words is its own."""
+        return replace(self, _said={})
 
     def _index(self) -> None:
         self._by_address = {address: person for person in self.people for address in person.addresses}

@@ -73,9 +73,17 @@ RELATIVE_TIME = re.compile(
 
 def normal(value: str) -> str:
     """A token as it is compared: case-folded, without the marks around it; links without scheme and last slash."""
+    return _normal_again(value) if len(value) <= _SHORT else _normal(value)
+
+
+def _normal(value: str) -> str:
     text = value.strip().strip("<>[](){}\"'`‘’“”").rstrip(TRAILING).casefold()
     text = re.sub(r"^(?:https?://|mailto:)", "", text)
     return text.rstrip("/") if "." in text else text.lstrip("#@")
+
+
+_SHORT = 120  # characters: what comes again and again in one run is short, and long texts are not worth keeping
+_normal_again = lru_cache(maxsize=16_384)(_normal)
 
 
 @lru_cache(maxsize=4096)
