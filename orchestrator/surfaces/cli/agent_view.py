@@ -70,7 +70,7 @@ def _agent(scene: Scene, node: Document, *, is_root: bool = False) -> Tree:
 def spent_words(scene: Scene, node: Document) -> str:
     """What an agent used so far, against its own budget where it has one."""
     if any((entry or {}).get("most") is not None for entry in (node.get("budget") or {}).values()):
-        return budgets.words(node["budget"])
+        return budgets.words(node["budget"], ("model_calls", "tokens", "cost_microusd"))
     spent = scene.spent(node)
     if not spent["model_calls"]:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -88,10 +88,12 @@ _WORDS: Mapping[str, tuple[str, Callable[[int], str]]] = {
 }
 
 
-def words(budget: Mapping[str, Any] | None) -> str:
+def words(budget: Mapping[str, Any] | None, names: Collection[str] = tuple(_WORDS)) -> str:
     """What was used of what: "3 of 40 model calls · 12.4k tokens · $0.0042 of $0.50". Nothing used and no limit: left out."""
     parts = []
     for name, (form, shown) in _WORDS.items():
+        if name not in names:
+            continue
         entry = (budget or {}).get(name) or {}
         used, most = int(entry.get("used") or 0), entry.get("most")
         if most is not None:

@@ -92,9 +92,9 @@ def item_tree(document: Document, zone: str, agents: Sequence[Tree] = ()) -> Tre
         tree.add(_result(document))
     if document.get("error"):
         tree.add(error_text(document["error"]))
-    if not (agents and document["receipt"]["model_calls"] == 0):  # before its end, an agent's own line has the figures
+    if not agents or document["finished_at"]:  # before its end, an agent's own line has the figures
         tree.add(receipt_text(document["receipt"]))
-    if not agents and (told := budgets.words(document.get("budget"))):
+    if told := budgets.words(document.get("budget")):
         tree.add(Text(f"budget {told}", style="dim"))
     return tree
 
