@@ -136,7 +136,7 @@ def _format(form: Any, found: list[str]) -> None:
         found.append("unknown response_format")
     elif kind == "json_schema":
         told = form.get("json_schema")
-        if not isinstance(told, dict) or not NAME.fullmatch(str(told.get("name"))):
+        if not isinstance(told, dict) or not NAME.fullmatch(told.get("name") or ""):
             found.append("response_format: json_schema has no name")
         else:
             _schema(told.get("schema"), "response_format", found)

@@ -145,6 +145,18 @@ def test_errors_of_the_server_are_told_apart(asker: Asker, text: str, code: str)
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("text", ["ratelimit", "boom"])
+def test_one_attempt_is_one_request_on_every_wire(asker: Asker, mock: Aimock, text: str, listens: bool) -> None:
+    """No client library tries again behind our back, by the server's own count."""
+    before = len(mock.journal())
+
+    with pytest.raises(ModelError):
+        asker(asked(text), on_text=(lambda text: None) if listens else None, retries=0)
+
+    assert len(mock.journal()) == before + 1
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("wire", WIRES)
 def test_every_fault_of_the_network_is_passing(
     wire: str, chaos: tuple[str, str], runner: asyncio.Runner, tmp_path: Path, listens: bool
