@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from orchestrator.errors import Conflict, Fenced, NotFound, StoreUnavailable
 from orchestrator.store import items, migrations, worklist
+from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.database import Contended, Store, Tx
 from orchestrator.store.migrations import Migration
 from orchestrator.store.tables import metadata, schema_version
 from orchestrator.store.tables import worklist as table
 from orchestrator.store.writer import Writer
 from tests import postgres
-from tests.store.nouns import NOW, submit, wish
+from tests.store.nouns import NOW, state, submit, wish
 
 
 # ---- opening -------------------------------------------------------------------------------------------------------
@@ -51,6 +52,22 @@ def test_many_processes_may_open_at_once_on_postgresql(postgres_cluster: postgre
     for one in stores:
         one.close()
     postgres_cluster.drop(url)
+
+
+def test_an_older_database_gets_the_tables_of_task_agents(store: Store) -> None:
+    """The step makes them beside the data that is there; a second time it changes nothing."""
+    item_id = submit(store)
+    with store.tx() as tx:
+        metadata.drop_all(tx.c, tables=[packets, budgets, memories])
+    (step,) = (one for one in migrations.MIGRATIONS if "packets" in one.name)
+
+    for _ in range(2):
+        with store.tx() as tx:
+            step.apply(tx.c)
+            for table in (packets, budgets, memories):
+                assert tx.c.execute(sa.select(table)).all() == []
+
+    assert state(store, item_id) == "ready"
 
 
 def test_a_migration_goes_forward_with_its_data(store: Store) -> None:
