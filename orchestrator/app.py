@@ -6,6 +6,7 @@ Imports lazily, so that a client command pays for what it uses. Nothing is built
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -310,6 +311,8 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
 
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant, name="worker")
+    gc.freeze()  # what is loaded now lives as long as the process: collections need not look at it, nor come so often
+    gc.set_threshold(50_000, 20, 50)
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator import clock, ids
+from orchestrator.domain import agent_spans
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
 from orchestrator.domain.audit import AuditEvent, canonical
@@ -339,7 +340,10 @@ class Deputy:
             run = self._run_of(tx, who, run_or_item_id)
             root_id = worklist.get(tx, run.item_id).root_id
             trace_id = ids.trace_id(root_id)
-            spans = spans_table.of_trace(tx, trace_id)
+            spans = sorted(
+                [*spans_table.of_trace(tx, trace_id), *self._agent_spans(tx, root_id)],
+                key=lambda span: (span.started_at, span.span_id),
+            )
             if not self._sees(tx, who, root_id):
                 spans = _of_run(spans, run.run_id)
             return {
@@ -626,6 +630,28 @@ class Deputy:
             "requester": item.requester,
             "effect_state": effect.state.value,
         }
+
+    def _agent_spans(self, tx: Tx, root_id: str) -> list[spans_table.SpanRow]:
+        """Of every agent's run of a tree, out of its log and ledger."""
+        family = [root_id, *worklist.descendants(tx, root_id)]
+        runs = [run for each in runs_table.of_items(tx, family).values() for run in each if run.route == "agent"]
+        return [
+            spans_table.SpanRow(
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                parent_id=span.parent_id,
+                name=span.name,
+                started_at=span.started_at,
+                ended_at=span.ended_at,
+                status=span.status,
+                attributes=span.attributes,
+                links=span.links,
+            )
+            for run in runs
+            for span in agent_spans.spans_of(
+                root_id, run.run_id, steplog.load(tx, run.run_id), effects_table.by_run(tx, run.run_id)
+            )
+        ]
 
     def _run_of(self, tx: Tx, who: Principal, run_or_item_id: str) -> runs_table.Run:
         if run_or_item_id.startswith("item_"):

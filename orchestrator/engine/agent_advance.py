@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.spec import Json
@@ -18,6 +19,7 @@ from orchestrator.agents.history import History
 from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS
 from orchestrator.agents.side_calls import SideCalls
 from orchestrator.agents.window import Window
+from orchestrator.domain.call import CallOutcome, ToolCall
 from orchestrator.domain.item import Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, RunOutcome
 from orchestrator.engine.agent_ledger import AgentLedger
@@ -37,6 +39,7 @@ from orchestrator.store.packets import Packet
 from orchestrator.store.steplog import Row, StepRow
 from orchestrator.store.tasks import actor_of
 from orchestrator.store.writer import Writer
+from policies.decision import Decision
 from policies.guard import Case
 
 if TYPE_CHECKING:
@@ -144,7 +147,7 @@ class _AgentAdvance:
             approves_all=bool(item.options.get("approve_all")),
             request=self._shown_request(),
             inside=self.desk,
-            on_decision=self.spans.on_decision,
+            on_decision=self._on_decision,
         )
         self.desk.authority = self.gate.authority
         wire = self.room.wire(house.toolbox, spec)
@@ -153,7 +156,7 @@ class _AgentAdvance:
             log=self.ledger,
             history=self.history,
             secret=lambda: self.gate.authority.case.label.secret,
-            on_reply=self.spans.on_reply,
+            on_reply=self.spans.on_reply if house.exporter is not None else _nothing,
             timeout_s=self.room.timeout_s,
         )
         sides = SideCalls(
@@ -218,6 +221,15 @@ class _AgentAdvance:
             case.grant = replace(case.grant, scope=tuple(tools))
         return case
 
+    def _on_decision(
+        self, call: ToolCall, decision: Decision | None, outcome: CallOutcome, started_at: datetime
+    ) -> None:
+        """Rules and time of a call stand with its row; spans are made of rows when somebody looks, or at once for a collector."""
+        if decision is not None:
+            self.ledger.decided(call.call_id, decision.rules, clock.now() - started_at)
+        if self.house.exporter is not None:
+            self.spans.on_decision(call, decision, outcome, started_at)
+
     def _shown_request(self) -> str:
         """What cards show beside an effect: the requester's own words, and the task they became."""
         item = self.claimed.lease.item
@@ -247,6 +259,7 @@ class _AgentAdvance:
         if self.packet is not None:
             self.spans.delegated_by = telemetry.root_id(self.packet.delegated_by)
         rows, fresh = self.spans.collect(self.claimed, outcome, now)
+        rows = [row for row in rows if row.span_id not in self.spans.of_calls]
         await self.ledger.put(self._close, rows, outcome if ended else None)
         if self.house.exporter is not None:
             self.house.exporter.record(fresh)
@@ -359,6 +372,9 @@ class _AgentAdvance:
             "retries": spent.retries,
             "refused_results": self.history.failed_checks,
         }
+
+
+def _nothing(*_: object) -> None: ...
 
 
 def _for_guard(spec: Any) -> dict[str, Any]:

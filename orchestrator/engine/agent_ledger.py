@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
 from connectors.spec import Json
@@ -62,6 +63,13 @@ class AgentLedger(ClaimLedger):
         """Rides: a read that is lost in a crash is read again."""
         body: Json = {"tool": call.tool, "args": dict(call.args), "result": result}
         self._due.append(Row(kind="read", key=call.call_id, body=body))
+
+    def decided(self, call_id: str, rules: Sequence[str], took: timedelta) -> None:
+        """Adds to a call's row, while it still rides, by which rules it was let by and how long it took."""
+        for row in reversed(self._due):
+            if row.key == call_id and isinstance(row.body, dict):
+                row.body.update(rules=list(rules), ms=int(took.total_seconds() * 1000))
+                return
 
     async def begin(self, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
         return await self._account("begin", change, reserve)

@@ -61,6 +61,11 @@ class Spans:
         self.delegated_by: str | None = None  # span id of the run that handed this one on
         self._calls: dict[str, telemetry.Span] = {}  # call id → its span; of two in one advance the later one says more
 
+    @property
+    def of_calls(self) -> frozenset[str]:
+        """Ids of the spans of this advance's model and tool calls."""
+        return frozenset(span.span_id for span in (*self._replies, *self._calls.values()))
+
     def on_decision(
         self, call: ToolCall, decision: Decision | None, outcome: CallOutcome, started_at: datetime
     ) -> None:
