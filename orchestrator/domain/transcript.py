@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 Document: TypeAlias = Mapping[str, Any]
 
+HIDDEN = "(a fact of the requester's own)"
 PLAN = "plan"  # key of the planning turn's reply
 _ANSWERS = frozenset({"read", "effect", "result"})  # rows that answer a call, keyed by its id at the gate
 _UNSETTLED = frozenset({"open", "intended", "approved", "attempted", "unknown"})
@@ -82,6 +83,29 @@ def standing(rows: Sequence[Document], effects: Sequence[Document]) -> dict[str,
         "plan": next((turn["text"] for turn in every if turn["turn"] == PLAN), ""),
         "said": next((turn["text"] for turn in reversed(turns) if turn["text"]), ""),
     }
+
+
+def without_facts(row: Document) -> Document:
+    """The row without the words of the requester's own facts, as anybody but the requester may read it.
+
+    Hides what was recalled, where it was recalled; what an agent wrote in words of its own stays.
+    """
+    body = _body(row)
+    recalled = [fact for fact in body.get("recalled") or () if fact.get("scope") == "person"]
+    found = _mapping(body.get("value")).get("facts") if body.get("tool") == "memory.recall" else None
+    recalled += [fact for fact in found or () if str(fact.get("source") or "").startswith("person")]
+    texts = {form for fact in recalled for form in (fact["text"], " ".join(fact["text"].split())) if form}
+    return {**row, "body": _hidden(body, sorted(texts, key=len, reverse=True))} if texts else row
+
+
+def _hidden(value: Any, texts: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for text in texts:
+            value = value.replace(text, HIDDEN)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _hidden(inner, texts) for key, inner in value.items()}
+    return [_hidden(inner, texts) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def wire(tool: str) -> str:
