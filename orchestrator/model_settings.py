@@ -137,6 +137,22 @@ class ModelSettings(BaseSettings):
         default={}, description='[prices."provider:model"] input, output, cached: US dollars per million tokens'
     )
 
+    @field_validator(
+        "model_supervisor",
+        "model_task",
+        "model_judge",
+        "model_api_key",
+        "model_stream",
+        "model_context_tokens",
+        "model_admits_secret",
+        "model_record",
+        mode="before",
+    )
+    @classmethod
+    def _unset(cls, value: Any) -> Any:
+        """An empty text takes back what another source says."""
+        return None if value == "" else value
+
     @field_validator("model_base_url")
     @classmethod
     def _model_address(cls, value: str | None) -> str | None:

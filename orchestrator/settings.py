@@ -148,7 +148,13 @@ class Settings(ModelSettings):
         settings._origins.update(origins)
         return settings
 
-    @field_validator("home", "policy_dir", "workflow_dir", "office_path", mode="after")
+    @field_validator("policy_dir", "workflow_dir", "office_path", "agents_dir", "prompts_dir", mode="before")
+    @classmethod
+    def _unset_path(cls, value: Any) -> Any:
+        """An empty text takes back what another source says; it does not mean the working folder."""
+        return None if value == "" else value
+
+    @field_validator("home", "policy_dir", "workflow_dir", "office_path", "agents_dir", "prompts_dir", mode="after")
     @classmethod
     def _whole_path(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from orchestrator.agents.models.recorded import Recorder
 from orchestrator.agents.models.registry import Known, Models
 from orchestrator.errors import UsageError
 from orchestrator.settings import MASK, Settings
+from orchestrator.surfaces.cli.commands.init import template
+from orchestrator.surfaces.cli.session import Session
 from tests.models.peer import request
 
 TABLES: list[dict[str, Any]] = [
@@ -232,6 +235,18 @@ def test_settings_survive_the_way_into_a_worker(tmp_path: Path, monkeypatch: pyt
     assert second.model_profile == first.model_profile
     assert second.model_api_key is not None and second.model_api_key.get_secret_value() == "sk-mine"
     assert names(Models.of(second, environment={}).role("task")) == ["cloud"]
+
+
+def test_every_line_of_the_shipped_file_can_be_used(tmp_path: Path) -> None:
+    """The comments that `deputy init` writes are the defaults, in TOML."""
+    lines = template(Session({"home": str(tmp_path)})).splitlines()
+    settings = [line.removeprefix("# ") for line in lines if re.match(r"# [a-z_]+ = ", line)]
+    (tmp_path / "deputy.toml").write_text("\n".join(settings))
+
+    loaded, default = Settings.load(home=tmp_path), Settings(home=tmp_path)
+
+    assert len(settings) == len(Settings.model_fields) - 1
+    assert loaded.model_dump(exclude={"token"}) == default.model_dump(exclude={"token"})
 
 
 def test_keys_are_masked_wherever_settings_are_shown(tmp_path: Path) -> None:

@@ -48,13 +48,16 @@ def template(session: Session) -> str:
     for name, field in type(session.settings).model_fields.items():
         if name == "home":
             continue
-        default = field.default
-        shown = (
-            str(default).lower()
-            if isinstance(default, bool)
-            else f'"{default or ""}"'
-            if isinstance(default, str | None)
-            else default
-        )
-        lines.append(f"# {field.description}\n# {name} = {shown}\n")
+        lines.append(f"# {field.description}\n# {name} = {_toml(field.default)}\n")
     return "\n".join(lines)
+
+
+def _toml(default: object) -> str:
+    """A default as TOML; tables are empty, and so is what has none."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, str | None):
+        return f'"{default or ""}"'
+    if isinstance(default, tuple):
+        return "[]"
+    return str(default) if isinstance(default, int | float) else "{}"
