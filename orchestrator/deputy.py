@@ -307,14 +307,14 @@ class Deputy:
                 **_run(run),
                 "trace_id": ids.trace_id(worklist.get(tx, run.item_id).root_id),
                 "effects": [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)],
-                "steps": [documents.step_entry(row) for row in steplog.load(tx, run.run_id)],
+                "steps": self._steps(tx, who, run.run_id, worklist.get(tx, run.item_id).requester),
             }
 
     def transcript(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"run", "agent", "prompt", "packet", "tools", "turns", "totals", …} of an agent's run, as `domain.transcript` has it."""
         with self._store.read() as tx:
             run = self._run_of(tx, who, run_or_item_id)
-            rows = [documents.step_entry(row) for row in steplog.load(tx, run.run_id)]
+            rows = self._steps(tx, who, run.run_id, worklist.get(tx, run.item_id).requester)
             ledger = [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)]
             return {"run": _run(run), **transcripts.transcript(rows, ledger)}
 
@@ -328,11 +328,9 @@ class Deputy:
             agents = [
                 one["run_id"] for one in (document, *document["agents"]) if one["route"] == "agent" and one["run_id"]
             ]
-            rows = {run_id: steplog.load(tx, run_id, after=seen.get(run_id, 0)) for run_id in agents}
-            return {
-                "item": document,
-                "rows": {run_id: [documents.step_entry(row) for row in fresh] for run_id, fresh in rows.items()},
-            }
+            requester = document["requester"]
+            rows = {one: self._steps(tx, who, one, requester, after=seen.get(one, 0)) for one in agents}
+            return {"item": document, "rows": rows}
 
     def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"trace_id", "spans": […]} of the whole tree, in order of start; of this run only for who may not see the root item."""
@@ -568,6 +566,11 @@ class Deputy:
         if item.is_final:
             return []
         return waits.open_of_items(tx, [item.item_id, *worklist.descendants(tx, item.item_id, unfinished=True)])
+
+    def _steps(self, tx: Tx, who: Principal, run_id: str, requester: str, *, after: int = 0) -> list[Mapping[str, Any]]:
+        """The log behind row `after`. INVARIANT: what was recalled of a person is that person's alone to read."""
+        rows = [documents.step_entry(row) for row in steplog.load(tx, run_id, after=after)]
+        return [*rows] if who.principal_id == requester else [transcripts.without_facts(row) for row in rows]
 
     def _reader(self, tx: Tx, who: Principal) -> memories_table.Reader:
         team = next((one.team for one in people_table.all(tx) if one.address == who.principal_id), "")

@@ -408,6 +408,26 @@ def test_yes_approves_what_is_asked_three_levels_deep(house: House) -> None:
     assert len(house.world()["mails"]) == 1
 
 
+def test_what_was_recalled_of_a_person_is_read_by_that_person_alone(house: House) -> None:
+    """On Dana's own transcript her fact stands; the owner, who may see the run, does not learn it from prompt, facts or steps."""
+    secret = "This busy week I am at interviews"
+    house.json("memory", "add", secret, "--as", "Dana Ruiz")
+    with puppet(lambda asked: finish("Noted.")) as model:
+        ran = played(house, model).run("ask", ODD, "--as", "Dana Ruiz", "--json")
+        house.rest()
+    run = ran.json["run_id"]
+
+    dana = house.run("run", "show", run, "--prompts", "--as", "Dana Ruiz")
+    owner = [house.run("run", "show", run, *more) for more in ((), ("--prompts",), ("--json",))]
+    owner.append(house.run("run", "watch", run, "--json"))
+
+    assert ran.code == 0, ran.out + house.worker_log()
+    assert dana.out.count(secret) == 2  # among the recalled facts, and in the prompt
+    for seen in owner:
+        assert seen.code == 0
+        assert secret not in seen.out + seen.err
+
+
 def test_over_budget_ends_with_ten_and_what_was_done(house: House) -> None:
     """A limit that does not suffice ends the item; what it had is told apart from an answer."""
     with puppet(lambda asked: Call("calendar_list_events", WEEK)) as model:
