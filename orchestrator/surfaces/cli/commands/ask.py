@@ -191,6 +191,9 @@ def show_rest(
     session.output.draw(view.item_tree(document, zone, agent_view.agents(scene) if scene is not None else ()))
     for line in next_steps(document, speaker):
         session.output.draw(Text(f"  {line}", style="dim"))
+    if document["state"] == "needs_model" and session.settings.has_model:
+        late = "A worker from before the model was set took it; idle, that one ends within seconds. Ask again."
+        session.output.draw(Text(f"  {late}", style="yellow"))
     if session.settings.office and document["effects"]:
         session.output.draw(Text("  All of this in the local office, a made-up company in one file.", style="dim"))
 
