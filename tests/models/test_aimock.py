@@ -14,6 +14,8 @@ from orchestrator.agents.models.langchain import LangChainWire
 from orchestrator.agents.models.pool import Endpoint, Pool
 from orchestrator.agents.models.profiles import Profile
 from orchestrator.agents.models.protocol import ModelError, ModelReply, ModelRequest
+from orchestrator.agents.models.registry import Models
+from orchestrator.settings import Settings
 from tests.models.aimock import Aimock
 from tests.models.conftest import WEATHER, WIRES
 from tests.models.peer import ask
@@ -131,6 +133,20 @@ def test_every_choice_of_tools_is_understood(asker: Asker, choice: str) -> None:
     reply = asker(asked("weather in Paris", tools=TOOLS, tool_choice=choice))
 
     assert bool(reply.calls) is (choice != "none")
+
+
+def test_settings_alone_lead_to_anthropics_wire(
+    mock: Aimock, runner: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """provider:model and the provider's own variables are all it takes."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", mock.url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    built = Models.of(Settings.load(home=tmp_path, model="anthropic:claude-of-tests"))
+
+    reply = runner.run(built.role("supervisor").reply(asked("weather in Paris", tools=TOOLS)))
+
+    assert (reply.calls[0].name, reply.endpoint) == (WEATHER, "anthropic/claude-of-tests")
+    assert mock.journal()[-1]["path"] == "/v1/messages"
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,17 @@ def test_nothing_of_deputy_rides_along(tmp_path: Path) -> None:
     assert headers["user-agent"] == "deputy"
 
 
+def test_credentials_in_the_address_are_the_ones_sent(tmp_path: Path) -> None:
+    """A gateway behind basic authentication gets that, and no key beside it."""
+
+    async def story() -> str:
+        async with peer(says()) as server:
+            await ask(server.url.replace("://", "://me:hush@"), tmp_path, model_api_key="sk-test")
+            return server.headers[0]["Authorization"]
+
+    assert asyncio.run(story()) == "Basic bWU6aHVzaA=="
+
+
 def test_connections_are_used_again(tmp_path: Path) -> None:
     """Ten replies one after another, streamed or not, open one connection."""
 
@@ -291,6 +302,7 @@ def test_a_stream_is_followed_when_none_was_asked_for(tmp_path: Path) -> None:
         pytest.param(gives(b'{"choices": [null]}'), id="null choice"),
         pytest.param(gives(b'{"choices": [{"message": {"tool_calls": [{}]}}]}'), id="empty call"),
         pytest.param(gives(b'{"error": {"message": "overloaded", "type": "overloaded"}}'), id="error in a 200"),
+        pytest.param(gives(b"no gzip", Content_Encoding="gzip"), id="not packed as it says"),
         pytest.param(gives(b"[" * 100_000), id="nested without end"),
         pytest.param(gives(b"", content_type="text/html"), id="nothing"),
         pytest.param(streams(delta("half"), cut=True), id="stream cut"),

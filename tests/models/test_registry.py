@@ -132,6 +132,11 @@ def test_each_endpoint_gets_its_own_key(tmp_path: Path, settings: dict[str, Any]
     assert wire_of(models(tmp_path, environment, **settings).role("judge")).key == expected
 
 
+def test_a_line_end_behind_a_key_is_not_sent(tmp_path: Path) -> None:
+    """As files and shells leave it."""
+    assert wire_of(models(tmp_path, {"OPENAI_API_KEY": "sk-x\n"}, model="openai:x").role("task")).key == "sk-x"
+
+
 def test_openai_without_a_key_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     """The error names the variable."""
     with pytest.raises(ModelError) as caught:
@@ -200,6 +205,12 @@ def test_doctor_sees_every_endpoint_and_no_key(tmp_path: Path) -> None:
     assert (known["thinker"].client, known["local"].admits_secret) == ("langchain", True)
     assert "sk-cloud" not in repr(known) and "hush" not in repr(known)
     assert isinstance(known["x"], Known)
+
+
+def test_doctor_sees_what_there_is_where_a_role_has_no_model(tmp_path: Path) -> None:
+    """A missing judge does not hide the others; with no model at all there is nothing."""
+    assert [one.name for one in models(tmp_path, models=[TABLES[0]]).known()] == ["local"]
+    assert models(tmp_path).known() == ()
 
 
 # ---- settings ------------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ class OpenAIWire:
         from yarl import URL
 
         headers = {"Content-Type": "application/json", "User-Agent": "deputy", **self.headers}
-        if self.key:
+        if self.key and urlsplit(self.base_url).username is None:  # else the address has credentials of its own
             headers["Authorization"] = f"Bearer {self.key}"
         self._loop = asyncio.get_running_loop()
         self._url = URL(self.base_url.rstrip("/") + "/chat/completions")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -73,7 +74,7 @@ class Models:
     def known(self) -> tuple[Known, ...]:
         """Every endpoint that some role may use, in the order of the settings."""
         for role in ("supervisor", "task", "judge"):
-            if self.settings.models or self._set_for(role):
+            with suppress(UsageError):  # no model for it: whoever asks for the role is told
                 self.role(role)
         for table in self.settings.models:
             self._endpoint(table)
@@ -194,14 +195,15 @@ class Models:
 
     def _key(self, table: EndpointSettings, provider: str) -> str | None:
         """The key to send: the table's variable, the setting, or the provider's own variable. A local endpoint needs none."""
-        if table.api_key_env is not None:
-            return self.environment.get(table.api_key_env) or None
         settings = self.settings
         is_main = provider == split_model(settings.model)[0] or settings.model_base_url is not None
-        if settings.model_api_key is not None and is_main and all(table is not one for one in settings.models):
-            return settings.model_api_key.get_secret_value()
-        name = _KEYS.get(provider, f"{(provider or 'openai').upper()}_API_KEY")
-        return self.environment.get(name) or None
+        if table.api_key_env is not None:
+            key = self.environment.get(table.api_key_env)
+        elif settings.model_api_key is not None and is_main and all(table is not one for one in settings.models):
+            key = settings.model_api_key.get_secret_value()
+        else:
+            key = self.environment.get(_KEYS.get(provider, f"{(provider or 'openai').upper()}_API_KEY"))
+        return (key or "").strip() or None
 
     def _tell(self, table: EndpointSettings, endpoint: Endpoint) -> Known:
         wire = endpoint.wire
