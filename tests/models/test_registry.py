@@ -260,6 +260,17 @@ def test_every_line_of_the_shipped_file_can_be_used(tmp_path: Path) -> None:
     assert loaded.model_dump(exclude={"token"}) == default.model_dump(exclude={"token"})
 
 
+def test_the_documented_tables_are_right(tmp_path: Path) -> None:
+    """What docs/models.md shows can be used as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (tmp_path / "deputy.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+
+    built = models(tmp_path)
+
+    assert names(built.role("task")) == ["house", "cloud"]
+    assert names(built.role("judge")) == ["house"]
+
+
 def test_keys_are_masked_wherever_settings_are_shown(tmp_path: Path) -> None:
     """Neither model_api_key nor a password in a table's address is shown."""
     tables = [{"name": "x", "model": "m", "base_url": "http://me:hush@127.0.0.1:9"}]

@@ -100,8 +100,7 @@ class Models:
 
     def _build(self, wanted: str, role: str) -> Model:
         if split_model(wanted)[0] == RECORDED:
-            path = Path(split_model(wanted)[1]).expanduser()
-            path = path if path.is_absolute() else self.settings.home / path
+            path = Path(split_model(wanted)[1]).expanduser().absolute()
             window = self.settings.model_context_tokens or RECORDED_WINDOW
             return RecordedModel(name=wanted, path=path, context_tokens=window)
         pool = self._pool(wanted, self._tables(wanted, role))
