@@ -6,6 +6,7 @@ the step log. REPLAY: everything here may run again after a crash and meets its 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from orchestrator import clock, telemetry
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
+from orchestrator.domain.person import Person
 from orchestrator.engine.around import Around, look_around
 from orchestrator.engine.at_gate import open_gate
 from orchestrator.engine.claim_ledger import ClaimLedger
@@ -50,6 +52,7 @@ from policies.guard import Guard
 if TYPE_CHECKING:
     from orchestrator.engine.agent_start import AgentRoom
 
+PEOPLE_FRESH_S = 10.0  # a directory is not read again sooner
 NO_MODEL_FIX = "say it like one of the saved workflows (deputy workflow ls), or set DEPUTY_MODEL, e.g. to openai:NAME with DEPUTY_MODEL_BASE_URL"
 
 
@@ -78,6 +81,7 @@ class Advancer:
 
     def __init__(self, house: Callable[[], House]) -> None:
         self._current = house
+        self._people_read_s: dict[str, float] = {}  # connection → when its directory was read, monotonic
 
     async def advance(self, claimed: Claimed, writer: Writer) -> Advanced:
         house, item = self._current(), claimed.lease.item
@@ -134,11 +138,15 @@ class Advancer:
 
     async def _refresh_people(self, house: House, item: Item, around: Around, writer: Writer) -> Around:
         connection = choose(around.connections, principal=item.requester, family="directory")
-        found = await directory.read_people(house.toolbox, connection) if connection else None
-        if connection is None or found is None:
+        read_s = self._people_read_s.get(connection.connection_id) if connection is not None else None
+        if connection is None or (read_s is not None and time.monotonic() - read_s < PEOPLE_FRESH_S):
             return around
-        known = {address: replace(person, preferences={}) for address, person in around.people.items()}
-        if known != {person.address: replace(person, preferences={}) for person in found}:
+        found = await directory.read_people(house.toolbox, connection)
+        if found is None:
+            return around
+        self._people_read_s[connection.connection_id] = time.monotonic()
+        known = {address: _as_listed(person) for address, person in around.people.items()}
+        if known != {person.address: _as_listed(person) for person in found}:
             await writer.put(people.upsert_many, found, connection.connector, clock.now())
             return await writer.read(look_around, item)
         return around
@@ -343,6 +351,11 @@ class _Advance:
         """Whether the effect of a step has happened, in whatever generation."""
         known = (self.gate.latest(f"g{number}.{step_id}") for number in range(self.item.generation + 1))
         return any(effect is not None and effect.state is EffectState.DONE for effect in known)
+
+
+def _as_listed(person: Person) -> Person:
+    """Without what only our own table knows, and in one form."""
+    return replace(person, preferences={}, aliases=tuple(person.aliases))
 
 
 def published_grant(workflow: Workflow) -> Grant:

@@ -71,13 +71,13 @@ class Writer:
         return future.result()
 
     async def read(self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """`fn(tx, …)` over one snapshot, in a thread."""
+        """`fn(tx, …)` over one snapshot: of a server in a thread, of a local file at once, which takes less than the hand-over."""
 
         def work() -> R:
             with self.store.read() as tx:
                 return fn(tx, *args, **kwargs)
 
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(work) if self.store.path is None else work()
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Writes what is queued, then ends the thread."""
