@@ -367,6 +367,23 @@ def test_children_stand_under_their_parents_with_agent_and_budget(worked: tuple[
     assert again["budget"]["model_calls"] == {"most": 20, "used": 5}
 
 
+def test_a_plan_comes_first_and_is_shown(house: House) -> None:
+    """With --plan the first turn calls nothing; its text stands at the agent and opens the transcript."""
+
+    def script(asked: Asked) -> Says:
+        return "First look, then tell." if asked.turn == 0 else finish("Told.")
+
+    with puppet(script) as model:
+        ran = played(house, model).run("ask", ODD, "--plan")
+        house.rest()
+    item_id = house.json("work", "ls", "--all")["items"][0]["item_id"]
+
+    assert ran.code == 0, ran.out + ran.err + house.worker_log()
+    assert "plan First look, then tell." in ran.out
+    turns = house.json("run", "show", item_id)["transcript"]["turns"]
+    assert [(turn["turn"], turn["text"]) for turn in turns] == [("plan", "First look, then tell."), ("t1", "")]
+
+
 def test_a_trace_holds_the_model_calls_of_the_whole_tree(worked: tuple[House, dict[str, Any], str]) -> None:
     """One waterfall: the supervisor's and the task agent's model calls and tool calls."""
     house, document, _ = worked

@@ -157,6 +157,7 @@ def test_prompts_are_listed_and_read_in_force(house: House) -> None:
         (("ask", "x", "--agents", " , "), 2, "agent ls"),
         (("ask", "x", "--agent", "mail", "--agents", "calendar"), 2, "one of them"),
         (("ask", "x", "--agent", "mail", "--workflow", "morning-brief"), 2, "one of them"),
+        (("ask", "x", "--agent", "mail", "--plan"), 2, "plan: true"),
         (("ask", "x", "--budget", "tokens=lots"), 2, "tokens=200k"),
         (("ask", "x", "--model", " "), 2, "DEPUTY_MODEL"),
         (("agent", "show", "calender"), 7, "did you mean 'calendar'?"),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @click.option("--agent", metavar="NAME", help="Let this predefined agent do it; see: deputy agent ls.")
 @click.option("--agents", metavar="A,B", help="The supervisor may hand work to these predefined agents only.")
 @click.option("--model", metavar="NAME", help="The model for this request, e.g. openai:NAME.")
+@click.option(
+    "--plan", is_flag=True, help="The supervisor first writes a plan, which is shown, and then carries it out."
+)
 @click.option("--budget", metavar="LIMITS", help="At most, e.g. calls=40,tokens=200k,usd=0.50,minutes=10,effects=3.")
 @click.option("--priority", type=int, default=100, show_default=True, help="Smaller is more urgent.")
 @click.option("--due", metavar="T", help="When it has to be done, e.g. 'tomorrow 17:00'.")
@@ -47,6 +50,7 @@ def command(
     agent: str | None,
     agents: str | None,
     model: str | None,
+    plan: bool,
     budget: str | None,
     priority: int,
     due: str | None,
@@ -61,6 +65,8 @@ def command(
     if agent is not None and (agents is not None or workflow is not None):
         other = "--agents" if agents is not None else "--workflow"
         raise UsageError(f"--agent and {other} contradict each other", fix="give one of them")
+    if agent is not None and plan:
+        raise UsageError("--plan is for the supervisor", fix="an agent plans where its file says plan: true")
     if agent is not None or agents is not None:
         check_agents(session, [agent] if agent is not None else _names(agents or ""))
     return submit_and_follow(
@@ -69,7 +75,7 @@ def command(
         speaker=speaker,
         wishes={
             **wishes(workflow=workflow, no_match=no_match, inputs=inputs, approve_all=yes),
-            **thinking(agent=agent, agents=agents, model=model, budget=budget),
+            **thinking(agent=agent, agents=agents, model=model, plan=plan, budget=budget),
         },
         priority=priority,
         due=due,
@@ -89,7 +95,9 @@ def wishes(*, workflow: str | None, no_match: bool, inputs: Sequence[str], appro
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def thinking(*, agent: str | None, agents: str | None, model: str | None, budget: str | None) -> dict[str, Any]:
+def thinking(
+    *, agent: str | None, agents: str | None, model: str | None, plan: bool, budget: str | None
+) -> dict[str, Any]:
     """The options that say who thinks, with what, and within which limits."""
     if model is not None and not model.strip():
         raise UsageError("--model is empty", fix="write it as in DEPUTY_MODEL, e.g. --model openai:NAME")
@@ -97,6 +105,7 @@ def thinking(*, agent: str | None, agents: str | None, model: str | None, budget
         "agent": agent,
         "agents": _names(agents) if agents is not None else None,
         "model": model.strip() if model is not None else None,
+        "plan": plan or None,
         "budget": budgets.read(budget) if budget is not None else None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
