@@ -138,7 +138,7 @@ class Agent:
             self._result(pending, problem)
             return None
         args = pending.args or {}
-        if pending.tool == FINISH and len(self.history.waiting) > 1:
+        if pending.tool == FINISH and any(other.tool != FINISH for other in self.history.waiting.values()):
             return None  # its neighbours wait; it comes last
         if pending.tool == FINISH and self.history.has_failed:
             self._result(pending, {"not_accepted": notices.LOOK_FIRST})

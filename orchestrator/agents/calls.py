@@ -96,13 +96,18 @@ class Caller:
         self.on_reply(row.key, reply, started)
         return Parked() if began.stopped else reply
 
+    def left_over(self) -> dict[str, int]:
+        """What is to be given back when the agent stops here: wall time reserved for tool calls and not used."""
+        settled = change({"wall_ms": self.held_ms}, {"wall_ms": self.used_ms})
+        self.held_ms = self.used_ms = 0
+        return settled
+
     async def _reserve(self, model: Model, request: ModelRequest) -> tuple[ModelRequest, dict[str, int]] | Short | None:
         """The request as it may be sent, and what was taken for it; None when somebody spoke.
 
         The bytes of a request bound its input tokens from above. Where time or tokens run short, the call gets what is left.
         """
-        settled = change({"wall_ms": self.held_ms}, {"wall_ms": self.used_ms})
-        self.held_ms = self.used_ms = 0
+        settled = self.left_over()
         short: Short | None = None
         tools_ms = TOOLS_MS
         for _ in range(3):

@@ -260,12 +260,15 @@ class _AgentAdvance:
             self.spans.delegated_by = telemetry.root_id(self.packet.delegated_by)
         rows, fresh = self.spans.collect(self.claimed, outcome, now)
         rows = [row for row in rows if row.span_id not in self.spans.of_calls]
-        await self.ledger.put(self._close, rows, outcome if ended else None)
+        await self.ledger.put(self._close, rows, outcome if ended else None, self.agent.caller.left_over())
         if self.house.exporter is not None:
             self.house.exporter.record(fresh)
         return Advanced(outcome=outcome, receipt=self._receipt() if ended else None, route=self.run.route)
 
-    def _close(self, tx: Tx, rows: Sequence[spans_table.SpanRow], outcome: RunOutcome | None) -> None:
+    def _close(
+        self, tx: Tx, rows: Sequence[spans_table.SpanRow], outcome: RunOutcome | None, change: Mapping[str, int]
+    ) -> None:
+        budgets.settle(tx, self.chain, change)
         spans_table.put_many(tx, rows)
         if outcome is not None and self.packet is not None and isinstance(outcome, Done | Ended):
             told = {"text": outcome.text, "output": dict(outcome.output)}

@@ -46,19 +46,11 @@ def open(tx: Tx, item_id: str, limits: Mapping[str, int]) -> None:
             raise UsageError(f"there is no budget called {name!r}", fix=f"use one of: {', '.join(NAMES)}")
         if most < 0:
             raise UsageError(f"a budget of {most} {name} is less than nothing", fix="use 0 or more")
-    made = postgresql.insert(budgets) if tx.is_postgres else sqlite.insert(budgets)
-    fresh = made.excluded.most
-    narrower = sa.case((sa.or_(B.most.is_(None), fresh < B.most), fresh), else_=B.most)
     rows = [
         {"tenant_id": tx.tenant_id, "item_id": item_id, "name": name, "most": limits.get(name), "used": 0}
         for name in sorted(NAMES)
     ]
-    tx.c.execute(
-        made.on_conflict_do_update(
-            index_elements=[B.tenant_id, B.item_id, B.name], set_={"most": sa.func.coalesce(narrower, B.most)}
-        ),
-        rows,
-    )
+    tx.c.execute(_opening(is_postgres=tx.is_postgres), rows)
 
 
 def narrow(tx: Tx, chain: Sequence[str], limits: Mapping[str, int]) -> dict[str, int]:
@@ -168,6 +160,17 @@ def chain(tx: Tx, item_id: str) -> tuple[str, ...]:
 
 
 # ---- statements, one for each length of a chain ----------------------------------------------------------------------
+@lru_cache(maxsize=2)
+def _opening(*, is_postgres: bool) -> Any:
+    """Makes a row, or narrows the limit of the one that is there."""
+    made = postgresql.insert(budgets) if is_postgres else sqlite.insert(budgets)
+    fresh = made.excluded.most
+    narrower = sa.case((sa.or_(B.most.is_(None), fresh < B.most), fresh), else_=B.most)
+    return made.on_conflict_do_update(
+        index_elements=[B.tenant_id, B.item_id, B.name], set_={"most": sa.func.coalesce(narrower, B.most)}
+    )
+
+
 @lru_cache(maxsize=64)
 def _rows(length: int, *, lock: bool) -> Any:
     """The chain's rows in the one order in which everybody locks them: (item id, name)."""

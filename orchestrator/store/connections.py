@@ -94,9 +94,12 @@ def find(tx: Tx, principal: str, family: str) -> Connection | None:
     return next((one for one in own or known if one.state == "active"), None)
 
 
+_every = sa.select(connections).where(X.tenant_id == sa.bindparam("tenant")).order_by(X.connection_id)
+
+
 def every(tx: Tx) -> list[Connection]:
     """All connections, by id."""
-    rows = tx.c.execute(sa.select(connections).where(X.tenant_id == tx.tenant_id).order_by(X.connection_id))
+    rows = tx.c.execute(_every, {"tenant": tx.tenant_id})
     return [
         Connection(
             connection_id=row.connection_id,

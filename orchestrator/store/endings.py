@@ -34,12 +34,40 @@ class Ending:
     receipt: Mapping[str, Any] | None = None
 
 
+_tenant: sa.BindParameter[str] = sa.bindparam("tenant")
+_item: sa.BindParameter[str] = sa.bindparam("item")
+_in_flight = (
+    sa.select(E.effect_id)
+    .where(E.tenant_id == _tenant, E.item_id == _item, E.state == sa.literal_column("'attempted'"))
+    .limit(1)
+)
+_open_below = sa.select(  # whether anything of the item is open that its end closes
+    sa.or_(
+        sa.exists().where(
+            waits.c.tenant_id == _tenant,
+            waits.c.item_id == _item,
+            waits.c.answered_at.is_(None),
+            waits.c.closed == sa.false(),
+        ),
+        sa.exists().where(
+            E.tenant_id == _tenant,
+            E.item_id == _item,
+            E.state.in_([sa.literal_column("'intended'"), sa.literal_column("'approved'")]),
+        ),
+        sa.exists().where(A.tenant_id == _tenant, A.item_id == _item, A.state == sa.literal_column("'pending'")),
+    )
+)
+_close_run = (
+    sa.update(runs)
+    .where(runs.c.tenant_id == _tenant, runs.c.item_id == _item, runs.c.state == sa.literal_column("'open'"))
+    .values(state=sa.bindparam("word"), finished_at=sa.bindparam("at", type_=runs.c.finished_at.type))
+)
+_close_run_with = _close_run.values(receipt=sa.bindparam("spent", type_=runs.c.receipt.type))
+
+
 def in_flight(tx: Tx, item_id: str) -> bool:
     """Whether the item has an effect whose attempt has no outcome yet."""
-    stmt = sa.select(E.effect_id).where(
-        E.tenant_id == tx.tenant_id, E.item_id == item_id, E.state == EffectState.ATTEMPTED.value
-    )
-    return tx.c.execute(stmt.limit(1)).first() is not None
+    return tx.c.execute(_in_flight, {"tenant": tx.tenant_id, "item": item_id}).first() is not None
 
 
 def finish(tx: Tx, row: Any, ending: Ending, *, now: datetime, actor: str, why: str) -> list[str]:
@@ -145,20 +173,18 @@ def _record(tx: Tx, row: Any, ending: Ending, *, now: datetime, actor: str, why:
     if ending.error is not None:
         values["error"] = dict(ending.error)
     _update(tx, row.item_id, **values)
+    mine = {"tenant": tx.tenant_id, "item": row.item_id}
     if row.run_count:
-        void_cards(
-            tx, row.item_id, now=now, code="cancelled", message="the task ended before this was sent", actor=actor
-        )
-        close_waits(tx, row.item_id, now=now)
-        changes: dict[str, Any] = {"state": ending.state.value, "finished_at": now}
-        if ending.receipt is not None:
-            changes["receipt"] = dict(ending.receipt)
-        r = runs.c
-        tx.c.execute(
-            sa.update(runs)
-            .where(r.tenant_id == tx.tenant_id, r.item_id == row.item_id, r.state == "open")
-            .values(changes)
-        )
+        if tx.c.scalar(_open_below, mine):
+            void_cards(
+                tx, row.item_id, now=now, code="cancelled", message="the task ended before this was sent", actor=actor
+            )
+            close_waits(tx, row.item_id, now=now)
+        told = {"word": ending.state.value, "at": now}
+        if ending.receipt is None:
+            tx.c.execute(_close_run, {**mine, **told})
+        else:
+            tx.c.execute(_close_run_with, {**mine, **told, "spent": dict(ending.receipt)})
     if row.parent_id is not None:
         _tell_parent(tx, row, ending, now)
     body = {"state": ending.state.value, "text": ending.text, "error": dict(ending.error) if ending.error else None}

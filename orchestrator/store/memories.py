@@ -166,6 +166,9 @@ def forget(tx: Tx, memory_id: str, reader: Reader, now: datetime) -> Memory:
     return known
 
 
+_any = sa.select(sa.literal(1)).select_from(memories).where(M.tenant_id == sa.bindparam("tenant")).limit(1)
+
+
 def recall(
     tx: Tx,
     *,
@@ -181,6 +184,8 @@ def recall(
 
     Rarer words count for more; among equals the newer fact comes first. Without words: the newest. run_id: root of the tree.
     """
+    if tx.c.scalar(_any, {"tenant": tx.tenant_id}) is None:
+        return []
     owners = [sa.and_(M.scope == Scope.PERSON.value, M.owner == person.lower())]
     if team:
         owners.append(sa.and_(M.scope == Scope.TEAM.value, M.owner == team))

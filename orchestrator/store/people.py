@@ -71,8 +71,11 @@ def set_preferences(tx: Tx, address: str, preferences: Mapping[str, Any]) -> Per
     return get(tx, address)
 
 
+_every = sa.select(people).where(G.tenant_id == sa.bindparam("tenant")).order_by(G.address)
+
+
 def _rows(tx: Tx) -> list[Any]:
-    return list(tx.c.execute(sa.select(people).where(G.tenant_id == tx.tenant_id).order_by(G.address)))
+    return list(tx.c.execute(_every, {"tenant": tx.tenant_id}))
 
 
 def _body(person: Person) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from orchestrator.store.tables import quotas
 Q = quotas.c
 
 
+_used = sa.select(Q.name, Q.used).where(Q.tenant_id == sa.bindparam("tenant"), Q.root_id == sa.bindparam("root"))
+
+
 def used(tx: Tx, root_id: str) -> dict[str, int]:
     """Name → how much the tree has used."""
-    stmt = sa.select(Q.name, Q.used).where(Q.tenant_id == tx.tenant_id, Q.root_id == root_id)
-    return {row.name: row.used for row in tx.c.execute(stmt)}
+    return {row.name: row.used for row in tx.c.execute(_used, {"tenant": tx.tenant_id, "root": root_id})}
 
 
 def reserve(tx: Tx, root_id: str, wanted: Mapping[str, tuple[int, int]]) -> str | None:
