@@ -83,7 +83,7 @@ def _predefined(name: str, parent: AgentSpec, catalogue: Mapping[str, Definition
 def _new(
     args: Mapping[str, Any], task: prompts.Prompt, names: Sequence[str], variables: Mapping[str, Any]
 ) -> AgentSpec:
-    tools = expand(args.get("tools") or (), names, where="tools")
+    tools = expand(args.get("tools") or (), [*names, *EVERY_TASK], where="tools")
     if len(tools) > MOST_TOOLS:
         raise UsageError(f"{len(tools)} tools are too many for one task agent", fix=f"give it at most {MOST_TOOLS}")
     instructions = str(args.get("instructions") or f"You do one task: {args['name']}.")
