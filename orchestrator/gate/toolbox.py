@@ -27,6 +27,7 @@ class Toolbox:
 
     def __init__(self, connectors: Sequence[Connector]) -> None:
         self._tools: dict[tuple[str, str], Tool] = {}
+        self._by_name: dict[str, Tool] = {}
         self._validators: dict[tuple[str, int], Any] = {}
         self._for_guard: list[dict[str, Any]] = []
         for connector in connectors:
@@ -37,6 +38,7 @@ class Toolbox:
                         f"connector {connector.name!r} offers {spec.name!r} twice", fix="remove one of the two"
                     )
                 self._tools[key] = Tool(spec, connector, schema_digest(spec))
+                self._by_name.setdefault(spec.name, self._tools[key])
 
     def families(self) -> frozenset[str]:
         return frozenset(tool.spec.family for tool in self._tools.values())
@@ -46,7 +48,7 @@ class Toolbox:
 
     def any_of(self, name: str) -> Tool | None:
         """The tool under any connector: for schemas and manifests, which a family's providers share."""
-        return next((tool for (_, tool_name), tool in self._tools.items() if tool_name == name), None)
+        return self._by_name.get(name)
 
     def at(self, connector: str, name: str) -> Tool | None:
         return self._tools.get((connector, name))
