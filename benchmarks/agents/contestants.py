@@ -108,10 +108,17 @@ class Product:
     """Deputy's worker over a home of its own. `at_once`: tool results that replace the office's, or None."""
 
     def __init__(
-        self, home: Path, office: Path, url: str, concurrency: int, at_once: Mapping[str, Any] | None = None
+        self,
+        home: Path,
+        office: Path,
+        url: str,
+        concurrency: int,
+        at_once: Mapping[str, Any] | None = None,
+        *,
+        with_gc: bool = True,
     ) -> None:
         shutil.copytree(office, home)
-        given = {"home": str(home), "url": url, "concurrency": concurrency, "at_once": at_once}
+        given = {"home": str(home), "url": url, "concurrency": concurrency, "at_once": at_once, "with_gc": with_gc}
         settings = product.settings_of(given)
         app.follow_office_clock(settings)
         self._store = Store.open(settings.store_url)
@@ -121,6 +128,7 @@ class Product:
         self._rows = sqlite3.connect(self._path, isolation_level=None)
         self._empty = _checkpointed(self._path)
         self._child = Child("benchmarks.agents.product", given)
+        self.pid = self._child.pid
         self._waiting: list[str] = []
 
     def work(self, tasks: int, kind: str = "first") -> Took:

@@ -6,6 +6,7 @@ with fixed values without looking anything up, as the floors' tools do.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -91,7 +92,10 @@ def _answer() -> None:
 
 
 def main() -> int:
-    made = worker(json.loads(sys.stdin.readline()))
+    given = json.loads(sys.stdin.readline())
+    made = worker(given)
+    if not given["with_gc"]:
+        gc.disable()
     child.tell({"ready": True})
     threading.Thread(target=_answer, daemon=True).start()
     return made.run()
