@@ -303,6 +303,7 @@ class _AgentAdvance:
             told: Json = {"waiting": notices.WAITING_STILL}
             body = {"tool": pending.tool, "value": told, "open": True}
             self._write(Row(kind="result", key=pending.call_id, body=body))
+        self.desk.is_interrupted = False  # heard: whoever waits again does so undisturbed
         me = self.claimed.lease.item.requester
         for message in fresh:
             is_human = message.origin is Origin.HUMAN
