@@ -32,19 +32,22 @@ class Context:
     readers: frozenset[str] | None  # None: nobody is excluded
 
 
-def label(memory: Memory) -> Context:
-    """Over every record that holds text."""
-    readers: frozenset[str] | None = None
-    for record in memory.records:
+CLEAN = Context(secret=False, tainted=False, readers=None)
+
+
+def label(memory: Memory, before: Context = CLEAN, seen: int = 0) -> Context:
+    """Over every record that holds text. `before`: of the first `seen` records."""
+    readers = before.readers
+    fresh = memory.records[seen:]
+    for record in fresh:
         if record.texts and record.readers is not None:
             theirs = frozenset(record.readers)
             if readers is None or COLLEAGUES not in theirs:
                 readers = theirs if readers is None or COLLEAGUES in readers else readers & theirs
     return Context(
-        secret=any(record.secret for record in memory.records),
-        tainted=any(
-            record.texts and not record.own and not memory.has_inside_author(record) for record in memory.records
-        ),
+        secret=before.secret or any(record.secret for record in fresh),
+        tainted=before.tainted
+        or any(record.texts and not record.own and not memory.has_inside_author(record) for record in fresh),
         readers=readers,
     )
 

@@ -383,8 +383,12 @@ class Case:
     def label(self) -> audience.Context:
         """Class, taint and readers of everything read so far; never gets cleaner."""
         count = len(self._memory.records)
-        if self._label is None or self._label[0] != count:
+        if (
+            self._label is None or not self._memory.directory.has_world
+        ):  # who is learnt meanwhile may be an inside author
             self._label = (count, audience.label(self._memory))
+        elif self._label[0] != count:
+            self._label = (count, audience.label(self._memory, self._label[1], self._label[0]))
         return self._label[1]
 
     # ---- handing on ------------------------------------------------------------------------------------------------

@@ -120,7 +120,9 @@ class OfficeConnector:
 
     async def call(self, tool: str, args: Mapping[str, Any], *, account: Account, key: str | None) -> Json:
         if key is None and self._is_quiet():  # a look into a local file takes less time than handing it to a thread
-            return self.call_now(tool, args, account=account, key=None)
+            spec = _validate(tool, args)
+            if spec.is_read:
+                return self._read(tool, args, account, is_quiet=True)
         return await asyncio.to_thread(self.call_now, tool, args, account=account, key=key)
 
     async def reconcile(
@@ -154,8 +156,8 @@ class OfficeConnector:
             raise InvalidCall(f"{tool} needs a key of lower-case letters and digits", fix="Call it through the gate.")
         return self._effect(spec, args, account, key)
 
-    def _read(self, tool: str, args: Mapping[str, Any], account: Account) -> Json:
-        struck = self._struck(tool, _ON_READS)
+    def _read(self, tool: str, args: Mapping[str, Any], account: Account, *, is_quiet: bool = False) -> Json:
+        struck = {} if is_quiet else self._struck(tool, _ON_READS)
         _refuse(struck, is_read=True)
         now = wire.epoch(self.office.now())
         with self.office.database.read() as c:

@@ -78,8 +78,10 @@ class Caller:
             reply = await model.reply(request)
         except ModelError as error:
             self.held_ms = 0
-            await self.log.replied(change(reserved, {"wall_ms": ms(began_s)}))
-            return error
+            took_ms = ms(began_s)
+            await self.log.replied(change(reserved, {"wall_ms": took_ms}))
+            is_out_of_time = request.timeout_s < self.timeout_s and took_ms >= request.timeout_s * 1000
+            return out_of_time(request.timeout_s) if is_out_of_time else error
         boundary.reached("agent:after-model")
         row = record(reply)
         self.log.later([row])
@@ -143,6 +145,16 @@ def over_budget(short: Short) -> Ended:
         state="over_budget",
         code="over_budget",
         message=f"the budget of {short.name} does not suffice: {amounts}",
+        fix="ask again with a larger --budget",
+    )
+
+
+def out_of_time(left_s: float) -> Ended:
+    """The end of an agent whose model did not answer within what its budget of wall time had left."""
+    return Ended(
+        state="over_budget",
+        code="over_budget",
+        message=f"the budget of wall_ms does not suffice: the model did not answer within the {left_s:g} s that were left",
         fix="ask again with a larger --budget",
     )
 

@@ -18,7 +18,7 @@ from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
-from orchestrator.engine.around import Around, look_around
+from orchestrator.engine.around import Around, KnownPeople, look_around
 from orchestrator.engine.at_gate import open_gate
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.hearing import hear_answers
@@ -81,6 +81,7 @@ class Advancer:
 
     def __init__(self, house: Callable[[], House]) -> None:
         self._current = house
+        self._people = KnownPeople()
         self._people_read_s: dict[str, float] = {}  # connection → when its directory was read, monotonic
 
     async def advance(self, claimed: Claimed, writer: Writer) -> Advanced:
@@ -88,7 +89,7 @@ class Advancer:
         in_flight = any(e.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN) for e in claimed.effects)
         if item.cancel_requested and not in_flight:
             return Advanced(outcome=Ended(state="cancelled", code="cancelled", message="cancelled by a person"))
-        around = await writer.read(look_around, item)
+        around = await writer.read(look_around, item, self._people)
         packet = await writer.read(packets.get, item.item_id) if item.parent_id is not None else None
         if claimed.run is not None and claimed.run.is_open and claimed.run.route == "agent":
             return await self._by_agent(house, writer, claimed, around, packet, None)
@@ -148,7 +149,7 @@ class Advancer:
         known = {address: _as_listed(person) for address, person in around.people.items()}
         if known != {person.address: _as_listed(person) for person in found}:
             await writer.put(people.upsert_many, found, connection.connector, clock.now())
-            return await writer.read(look_around, item)
+            return await writer.read(look_around, item, self._people)
         return around
 
     def _end_unrouted(self, item: Item, found: NotRouted) -> Advanced:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from connectors.spec import ToolSpec
 from orchestrator import clock
 from orchestrator.agents import prompts
 from orchestrator.agents.conversation import encode
@@ -179,6 +181,18 @@ async def _recall(item: Item, around: Around, writer: Writer) -> list[dict[str, 
     return [as_told(memory, item.requester) for memory in found]
 
 
+@cache
+def _house_digest(name: str) -> str:
+    return schema_digest(HOUSE_TOOLS[name])
+
+
+def _digest_of(toolbox: Toolbox, name: str, spec: ToolSpec) -> str:
+    known = toolbox.any_of(name)
+    if known is not None:
+        return known.digest
+    return _house_digest(name) if spec is HOUSE_TOOLS.get(name) else schema_digest(spec)  # a finish with a typed result
+
+
 async def open_run(
     lease: Lease,
     begun: Beginning,
@@ -191,7 +205,7 @@ async def open_run(
 ) -> tuple[runs.Run, StepRow]:
     """The run with everything it keeps over an upgrade, and its first row."""
     now, spec = clock.now(), begun.spec
-    tools = {name: schema_digest(tool) for name, tool in listed(toolbox, spec).items()}
+    tools = {name: _digest_of(toolbox, name, tool) for name, tool in listed(toolbox, spec).items()}
     outside = {name: digest for name, digest in tools.items() if name not in HOUSE_TOOLS}
     pins = {"agent": spec.name, "prompt": spec.prompt_digest, "tools": outside, "bundle": bundle}
     body: dict[str, Any] = {

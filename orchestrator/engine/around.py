@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from orchestrator.domain.item import Item
 from orchestrator.domain.person import Person
@@ -38,9 +38,24 @@ class Around:
         return {"people": list(self.people.values()), "now": now, "zone": me.zone, "me": me}
 
 
-def look_around(tx: Tx, item: Item) -> Around:
+class KnownPeople:
+    """The directory of one worker, read again whenever the table has changed."""
+
+    def __init__(self) -> None:
+        self._stamp: Any = None
+        self._people: Mapping[str, Person] = {}
+
+    def now(self, tx: Tx) -> Mapping[str, Person]:
+        stamp = people.stamp(tx)
+        if stamp != self._stamp:
+            self._people = {person.address: person for person in people.all(tx)}
+            self._stamp = stamp
+        return self._people
+
+
+def look_around(tx: Tx, item: Item, known: KnownPeople) -> Around:
     return Around(
-        people={person.address: person for person in people.all(tx)},
+        people=known.now(tx),
         connections=connections.list_for(tx, item.requester),
         used=quotas.used(tx, item.root_id),
     )

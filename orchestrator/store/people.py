@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,6 +46,12 @@ def upsert_many(tx: Tx, persons: Iterable[Person], source: str, now: datetime, *
     return len(rows)
 
 
+def stamp(tx: Tx) -> tuple[int, datetime | None]:
+    """Differs after every change of the table: its size and its latest change."""
+    count, latest = tx.c.execute(_stamp, {"tenant": tx.tenant_id}).one()
+    return int(count), latest
+
+
 def all(tx: Tx) -> list[Person]:
     """Everybody, by address."""
     return [_person(row) for row in _rows(tx)]
@@ -67,10 +73,15 @@ def set_preferences(tx: Tx, address: str, preferences: Mapping[str, Any]) -> Per
     merged = {name: value for name, value in {**person.preferences, **preferences}.items() if value is not None}
     body = {**_body(person), "preferences": merged}
     stmt = sa.update(people).where(G.tenant_id == tx.tenant_id, G.address == person.address)
-    tx.c.execute(stmt.values(body=body))
+    _, latest = stamp(tx)
+    later = (latest or datetime.fromtimestamp(0, UTC)) + timedelta(microseconds=1)
+    tx.c.execute(stmt.values(body=body, updated_at=later))
     return get(tx, address)
 
 
+_stamp = sa.select(sa.func.count(), sa.func.max(G.updated_at, type_=G.updated_at.type)).where(
+    G.tenant_id == sa.bindparam("tenant")
+)
 _every = sa.select(people).where(G.tenant_id == sa.bindparam("tenant")).order_by(G.address)
 
 
