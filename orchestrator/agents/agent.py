@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from connectors.spec import Json
+from connectors.spec import Json, ToolSpec
 from orchestrator.agents import notices
 from orchestrator.agents.calls import Caller, cost_of, ended_by, ms
 from orchestrator.agents.conversation import canonical
@@ -52,6 +52,7 @@ class Agent:
     finisher: Finisher
     max_tokens: int
     withdraw: Callable[[str], Awaitable[None]]
+    specs: Mapping[str, ToolSpec]  # of every tool it has
     plan_text: str = ""
     _sayings: list[Row] = field(default_factory=list)
 
@@ -155,10 +156,14 @@ class Agent:
         return self._told(pending, outcome, repeats)
 
     async def _finish(self, call: ToolCall, pending: Pending) -> RunOutcome | None:
+        """REPLAY: a finish that ends the run leaves no row, so that whoever comes after a crash meets it again and ends the same."""
+        spec = self.specs[FINISH]
+        if problems := self.gate.toolbox.problems(spec, call.args):
+            self._result(pending, {"not_accepted": [*problems]})
+            return None
         value, ended = await self.finisher.finish(call.call_id, call.args)
-        if ended is None and value is None:
-            return None  # a person is asked
-        self._result(pending, value)
+        if ended is None and value is not None:
+            self._result(pending, value)
         return ended
 
     def _told(self, pending: Pending, outcome: CallOutcome, repeats: int) -> RunOutcome | None:

@@ -45,7 +45,7 @@ class Finishing:
     ask_person: Callable[[str], Awaitable[str | None]]
 
     async def finish(self, call_id: str, args: Mapping[str, Any]) -> tuple[Json, RunOutcome | None]:
-        """(what the agent is told, how the run ends); (None, None) while a person is asked."""
+        """(what the agent is told, None), or (None, how the run ends or parks); (None, None) while a person is asked."""
         outcome = args.get("outcome", "done")
         answer, result = str(args.get("answer", "")), args.get("result")
         if outcome == "needs_person":
@@ -53,15 +53,15 @@ class Finishing:
             return (None, None) if said is None else ({"not_accepted": f"a person says: {said}"}, None)
         if outcome == "not_possible":
             message = answer or "it gave up without a word"
-            return {"accepted": True}, self._ended("agent_gave_up", message, answer, result)
+            return None, self._ended("agent_gave_up", message, answer, result)
         problems, ended = await self._problems(answer, result)
         if ended is not None:
-            return {"not_accepted": ended.message if isinstance(ended, Ended) else ""}, ended
+            return None, ended
         if not problems:
-            return {"accepted": True}, self._accepted(answer, result)
+            return None, self._accepted(answer, result)
         if self.history.failed_checks >= self.spec.max_checks:
             message = f"its result was refused {self.history.failed_checks} times; last: {'; '.join(problems)}"
-            return {"not_accepted": "; ".join(problems)}, self._ended("checks_failed", message, answer, result)
+            return None, self._ended("checks_failed", message, answer, result)
         told: dict[str, Json] = {"not_accepted": list(problems)}
         return told | {"attempt": self.history.failed_checks, "of": self.spec.max_checks}, None
 

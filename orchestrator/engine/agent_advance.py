@@ -196,6 +196,7 @@ class _AgentAdvance:
             finisher=finishing,
             max_tokens=self.room.max_tokens,
             withdraw=self.desk.withdraw,
+            specs=tools,
             plan_text=self.room.prompt("plan").render() if spec.plan else "",
         )
 

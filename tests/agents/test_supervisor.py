@@ -35,7 +35,7 @@ def test_a_named_agent_reads_through_the_gate_and_finishes(place: Place) -> None
     assert done["text"] == "You have a week with some meetings."
     assert done["receipt"]["model_calls"] == 2
     assert done["receipt"]["determinism"] == "model"
-    assert [step["kind"] for step in place.steps(done)] == ["agent", "reply", "read", "reply", "result"]
+    assert [step["kind"] for step in place.steps(done)] == ["agent", "reply", "read", "reply"]
 
 
 def three(asked: Asked) -> Says:
