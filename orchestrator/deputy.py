@@ -316,7 +316,7 @@ class Deputy:
             run = self._run_of(tx, who, run_or_item_id)
             rows = self._steps(tx, who, run.run_id, worklist.get(tx, run.item_id).requester)
             ledger = [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)]
-            return {"run": _run(run), **transcripts.transcript(rows, ledger)}
+            return {"run": _run(run), **transcripts.transcript(rows, ledger, state=run.state)}
 
     def watch(self, who: Principal, item_id: str, seen: Mapping[str, int]) -> dict[str, Any]:
         """{"item": its document, "rows": run id → step log rows behind `seen[run id]`} for the runs of agents in its tree.

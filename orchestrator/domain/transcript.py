@@ -22,15 +22,19 @@ _USAGE = ("in", "out", "cached")
 _ABOUT = ("name", "role", "output", "checks", "judge", "plan", "max_turns", "max_checks", "agents")
 
 
-def transcript(rows: Sequence[Document], effects: Sequence[Document]) -> dict[str, Any]:
+def transcript(rows: Sequence[Document], effects: Sequence[Document], *, state: str = "open") -> dict[str, Any]:
     """{"agent", "prompt", "packet", "told", "tools", "recalled", "examples", "before", "turns", "totals"}.
 
-    `told`: the first message; `before`: what came ahead of the first turn. `agent` is None for a run that no agent did.
+    `told`: the first message; `before`: what came ahead of the first turn. `agent` is None for a run that no agent did. `state`:
+    the run's; the finish that ended it has no answer of its own, and shows it.
     """
     opened = _body(next((row for row in rows if row["kind"] == "agent"), None))
     spec = _mapping(opened.get("spec"))
     listed = {wire(tool["name"]): tool["name"] for tool in opened.get("tools") or ()}
     before, turns = _turns(rows, listed, {_EDITED.sub("", effect["call_id"]): effect for effect in effects})
+    for call in turns[-1]["calls"] if turns and state != "open" else ():
+        if call["tool"] == "finish" and call["outcome"] == "open":
+            call["outcome"] = "accepted" if state == "done" else state
     return {
         "agent": _agent(spec, opened) if opened else None,
         "prompt": {"text": opened.get("system", ""), "digest": spec.get("prompt_digest", "")} if opened else None,

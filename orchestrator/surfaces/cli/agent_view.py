@@ -20,6 +20,7 @@ OUTCOME = {
     "read": ("·", "cyan"),
     "told": ("·", "dim"),
     "done": ("✓", "green"),
+    "accepted": ("✓", "green"),
     "open": ("…", "cyan"),
     "approved": ("…", "cyan"),
     "attempted": ("…", "cyan"),
