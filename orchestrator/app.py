@@ -303,6 +303,13 @@ def _is_work_left(store: Store) -> bool:
         )
 
 
+def spare_collections() -> None:
+    """What is loaded now lives as long as the worker: collections need not look at it, nor come so often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> int:
     """Works until stopped, or until nothing was left to do for `idle_s` seconds; the process's exit code."""
     from orchestrator.engine.advance import Advancer
@@ -311,8 +318,7 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
 
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant, name="worker")
-    gc.freeze()  # what is loaded now lives as long as the process: collections need not look at it, nor come so often
-    gc.set_threshold(50_000, 20, 50)
+    spare_collections()
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)

@@ -94,6 +94,7 @@ def _answer() -> None:
 def main() -> int:
     given = json.loads(sys.stdin.readline())
     made = worker(given)
+    app.spare_collections()
     if not given["with_gc"]:
         gc.disable()
     child.tell({"ready": True})

@@ -6,6 +6,7 @@ again. One node a turn; everything an agent knows travels as the graph's context
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any, Literal, TypedDict
 
@@ -51,7 +52,11 @@ def compiled() -> Any:
     graph.add_node("plan", plan, destinations=("turn", END))
     graph.add_node("turn", turn, destinations=("turn", END))
     graph.add_conditional_edges(START, _first, ["plan", "turn"])
-    return graph.compile(name="agent")
+    made = graph.compile(name="agent")
+    if gc.get_freeze_count():  # a host that keeps what it loaded out of collections keeps this out, too
+        gc.collect()
+        gc.freeze()
+    return made
 
 
 async def run(agent: Agent) -> RunOutcome:
