@@ -264,7 +264,7 @@ class _AgentAdvance:
         await self.ledger.put(self._close, rows, outcome if ended else None, self.agent.caller.left_over())
         if self.house.exporter is not None:
             self.house.exporter.record(fresh)
-        return Advanced(outcome=outcome, receipt=self._receipt() if ended else None, route=self.run.route)
+        return Advanced(outcome=outcome, receipt=self._receipt() if ended else None)
 
     def _close(
         self, tx: Tx, rows: Sequence[spans_table.SpanRow], outcome: RunOutcome | None, change: Mapping[str, int]

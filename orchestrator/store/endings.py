@@ -57,6 +57,23 @@ _open_below = sa.select(  # whether anything of the item is open that its end cl
         sa.exists().where(A.tenant_id == _tenant, A.item_id == _item, A.state == sa.literal_column("'pending'")),
     )
 )
+_finish = (
+    sa.update(worklist)
+    .where(W.tenant_id == _tenant, W.item_id == _item)
+    .values(
+        state=sa.bindparam("word"),
+        finished_at=sa.bindparam("at", type_=W.finished_at.type),
+        worker_id=None,
+        wake_at=None,
+        snooze_until=None,
+        hold_until_s=None,
+        paused=sa.false(),
+        wake_seq=W.wake_seq + 1,
+        text=sa.func.coalesce(sa.bindparam("said", type_=W.text.type), W.text),
+        output=sa.func.coalesce(sa.bindparam("found", type_=W.output.type), W.output),
+        error=sa.func.coalesce(sa.bindparam("fault", type_=W.error.type), W.error),
+    )
+)
 _close_run = (
     sa.update(runs)
     .where(runs.c.tenant_id == _tenant, runs.c.item_id == _item, runs.c.state == sa.literal_column("'open'"))
@@ -156,24 +173,18 @@ def close_waits(tx: Tx, item_id: str, *, now: datetime, kinds: tuple[str, ...] |
 
 
 def _record(tx: Tx, row: Any, ending: Ending, *, now: datetime, actor: str, why: str) -> None:
-    values: dict[str, Any] = {
-        "state": ending.state.value,
-        "finished_at": now,
-        "worker_id": None,
-        "wake_at": None,
-        "snooze_until": None,
-        "hold_until_s": None,
-        "paused": False,
-        "wake_seq": W.wake_seq + 1,
-    }
-    if ending.text is not None:
-        values["text"] = ending.text
-    if ending.output is not None:
-        values["output"] = dict(ending.output)
-    if ending.error is not None:
-        values["error"] = dict(ending.error)
-    _update(tx, row.item_id, **values)
     mine = {"tenant": tx.tenant_id, "item": row.item_id}
+    tx.c.execute(
+        _finish,
+        {
+            **mine,
+            "word": ending.state.value,
+            "at": now,
+            "said": ending.text,
+            "found": None if ending.output is None else dict(ending.output),
+            "fault": None if ending.error is None else dict(ending.error),
+        },
+    )
     if row.run_count:
         if tx.c.scalar(_open_below, mine):
             void_cards(

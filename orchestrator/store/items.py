@@ -200,15 +200,19 @@ def deadline(parent: Any, *, created_at: datetime, priority: int, due_at: dateti
     return min(natural, among_siblings)
 
 
+_dependents = (
+    sa.select(dependencies.c.item_id)
+    .join(worklist, sa.and_(W.tenant_id == dependencies.c.tenant_id, W.item_id == dependencies.c.item_id))
+    .where(
+        dependencies.c.tenant_id == sa.bindparam("tenant"), dependencies.c.needs_id == sa.bindparam("item"), UNFINISHED
+    )
+    .order_by(dependencies.c.item_id)
+)
+
+
 def dependents(tx: Tx, item_id: str) -> list[str]:
     """Unfinished items that need this one."""
-    stmt = (
-        sa.select(dependencies.c.item_id)
-        .join(worklist, sa.and_(W.tenant_id == dependencies.c.tenant_id, W.item_id == dependencies.c.item_id))
-        .where(dependencies.c.tenant_id == tx.tenant_id, dependencies.c.needs_id == item_id, UNFINISHED)
-        .order_by(dependencies.c.item_id)
-    )
-    return list(tx.c.scalars(stmt))
+    return list(tx.c.scalars(_dependents, {"tenant": tx.tenant_id, "item": item_id}))
 
 
 def open_kinds(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -146,14 +146,17 @@ def claim(tx: Tx, worker_id: str, now: datetime) -> Claimed | None:
     )
 
 
+_ready_up_to = sa.select(sa.func.count()).select_from(
+    sa.select(sa.literal(1))
+    .where(W.tenant_id == sa.bindparam("tenant"), W.state == sa.literal_column("'ready'"))
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .subquery()
+)
+
+
 def count_ready(tx: Tx, limit: int) -> int:
     """How many items are ready, at most `limit`."""
-    few = (
-        sa.select(sa.literal(1))
-        .where(W.tenant_id == tx.tenant_id, W.state == sa.literal_column("'ready'"))
-        .limit(limit)
-    )
-    return int(tx.c.scalar(sa.select(sa.func.count()).select_from(few.subquery())) or 0)
+    return int(tx.c.scalar(_ready_up_to, {"tenant": tx.tenant_id, "most": limit}) or 0)
 
 
 # ---- working -------------------------------------------------------------------------------------------------------
@@ -228,7 +231,8 @@ def settle(
     effect still in flight, are faults of the runner: a person is asked.
     """
     held = fence(tx, lease)
-    _record_findings(tx, held, receipt=receipt, route=route, match=match, slots=slots)
+    spent = None if isinstance(outcome, Done | Ended) else receipt  # an end records it with the rest
+    _record_findings(tx, held, receipt=spent, route=route, match=match, slots=slots)
     if lease.wake_seq:
         seen = sa.update(messages).where(
             _m.tenant_id == tx.tenant_id, _m.item_id == held.item_id, _m.at <= lease.claimed_at

@@ -27,19 +27,25 @@ class Due:
     hold_s: float | None
 
 
+_waking = (
+    sa.select(W.wake_at)
+    .where(W.tenant_id == sa.bindparam("tenant"), W.wake_at.is_not(None), W.state == sa.literal_column("'waiting'"))
+    .order_by(W.wake_at)
+    .limit(1)
+)
+_expiring = (
+    sa.select(approvals.c.expires_at)
+    .where(approvals.c.tenant_id == sa.bindparam("tenant"), approvals.c.state == sa.literal_column("'pending'"))
+    .order_by(approvals.c.expires_at)
+    .limit(1)
+)
+_held = sa.select(W.hold_until_s).where(W.hold_until_s.is_not(None)).order_by(W.hold_until_s).limit(1)
+
+
 def next_due(tx: Tx) -> Due:
     """When the next sweep will find something."""
-    waking = sa.select(W.wake_at).where(
-        W.tenant_id == tx.tenant_id, W.wake_at.is_not(None), W.state == State.WAITING.value
-    )
-    at = tx.c.scalar(waking.order_by(W.wake_at).limit(1))
-    card = tx.c.scalar(
-        sa.select(approvals.c.expires_at)
-        .where(approvals.c.tenant_id == tx.tenant_id, approvals.c.state == sa.literal_column("'pending'"))
-        .order_by(approvals.c.expires_at)
-        .limit(1)
-    )
-    held = tx.c.scalar(sa.select(W.hold_until_s).where(W.hold_until_s.is_not(None)).order_by(W.hold_until_s).limit(1))
+    mine = {"tenant": tx.tenant_id}
+    at, card, held = tx.c.scalar(_waking, mine), tx.c.scalar(_expiring, mine), tx.c.scalar(_held)
     first = min((one for one in (at, card) if one is not None), default=None)
     return Due(first, None if held is None else held - clock_s(tx))
 
