@@ -7,6 +7,7 @@ agents at once. Whatever it is asked it keeps, for the test to look at.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -78,6 +79,12 @@ def finish(answer: str, **more: Any) -> Call:
     return Call("finish", {"answer": answer, **more})
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a killed worker hangs up
+            super().handle_error(request, client_address)
+
+
 class Puppet:
     """The running server. `url` is the base an OpenAI-style client takes; `asked` every request in order."""
 
@@ -104,7 +111,7 @@ class Puppet:
 
             def log_message(self, *_: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
