@@ -308,6 +308,11 @@ class Desk:
             await self._open(wait_id, WaitKind.REPAIR, payload, None)
         return None
 
+    def is_answered(self, call_id: str) -> bool:
+        """Whether a question to the requester has its answer."""
+        known = self.waits.get(f"ask:{call_id}")
+        return known is not None and known.answered_at is not None
+
     async def withdraw(self, call_id: str) -> None:
         """The question is not wanted any more."""
         await self._shut(f"ask:{call_id}")

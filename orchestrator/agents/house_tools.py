@@ -14,6 +14,7 @@ FINISH = "finish"
 ASK = "agent.ask_requester"
 DELEGATE = "agent.delegate"
 WAIT = "worklist.wait"
+LOOKING = frozenset({WAIT, "memory.recall"})  # those that change nothing
 SUPERVISION = (
     "worklist.add",
     DELEGATE,

@@ -16,7 +16,7 @@ from orchestrator.agents.conversation import wire_name
 from orchestrator.agents.delegation import Desk
 from orchestrator.agents.finishing import Finishing
 from orchestrator.agents.history import History
-from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS
+from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS, LOOKING
 from orchestrator.agents.side_calls import SideCalls
 from orchestrator.agents.window import Window
 from orchestrator.domain.call import CallOutcome, ToolCall
@@ -34,6 +34,7 @@ from orchestrator.gate.perform import Gate
 from orchestrator.store import budgets, packets, runs
 from orchestrator.store import spans as spans_table
 from orchestrator.store.database import Tx
+from orchestrator.store.fence import fence
 from orchestrator.store.lease import Claimed, Message
 from orchestrator.store.packets import Packet
 from orchestrator.store.steplog import Row, StepRow
@@ -247,9 +248,7 @@ class _AgentAdvance:
             outcome = Parked()
         else:
             outcome = await self._hear_nudges() or await run(self.agent)
-        if (
-            self.gate.is_in_doubt
-        ):  # INVARIANT: nothing is planned anew, and nothing ends, over an attempt of unknown outcome
+        if self.gate.is_in_doubt:  # INVARIANT: nothing ends over an attempt of unknown outcome
             outcome = Parked()
         ended = isinstance(outcome, Done | Ended)
         if isinstance(outcome, Ended) and outcome.text is None:
@@ -269,6 +268,7 @@ class _AgentAdvance:
     def _close(
         self, tx: Tx, rows: Sequence[spans_table.SpanRow], outcome: RunOutcome | None, change: Mapping[str, int]
     ) -> None:
+        fence(tx, self.claimed.lease)
         budgets.settle(tx, self.chain, change)
         spans_table.put_many(tx, rows)
         if outcome is not None and self.packet is not None and isinstance(outcome, Done | Ended):
@@ -293,8 +293,9 @@ class _AgentAdvance:
         open_calls = []
         for pending in list(self.history.waiting.values()):
             tool = self.house.toolbox.any_of(pending.tool)
-            changes_nothing = pending.tool in HOUSE_TOOLS or (tool is not None and tool.spec.is_read)
-            if changes_nothing and pending.tool != FINISH and (ended := await self.agent.answer(pending)) is not None:
+            changes_nothing = pending.tool in LOOKING or (tool is not None and tool.spec.is_read)
+            is_answered = changes_nothing or self.desk.is_answered(pending.call_id)
+            if is_answered and (ended := await self.agent.answer(pending)) is not None:
                 return ended
             if pending.call_id not in self.history.waiting:
                 continue
