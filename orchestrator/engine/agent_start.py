@@ -32,6 +32,7 @@ from orchestrator.workflows.match import Library
 from orchestrator.workflows.slots import Speaker
 
 NEAREST = 3
+LIKE = 0.1  # similarity of wording from which a workflow is worth showing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +87,19 @@ class Beginning:
 
 
 def nearest(library: Library, item: Item, around: Around) -> list[dict[str, Any]]:
-    """The saved workflows most like the request, likeliest first, with what a model can learn from them."""
+    """The saved workflows worded most like the request, with what a model can learn from them; `score`: how like, 0 to 1."""
     me = around.me(item)
     speaker = Speaker(people=list(around.people.values()), now=item.created_at, zone=me.zone, me=me)
-    judged = sorted(library.judge(item.request, speaker), key=lambda one: -one.score)[:NEAREST]
+    judged = sorted(library.judge(item.request, speaker), key=lambda one: -one.evidence.similarity)[:NEAREST]
     return [
         {
             "name": one.profile.workflow.name,
             "description": one.profile.workflow.description,
             "steps": [step.call or step.id for step in one.profile.workflow.steps],
-            "score": round(one.score, 3),
+            "score": round(one.evidence.similarity, 3),
         }
         for one in judged
-        if one.score > 0
+        if one.evidence.similarity >= LIKE
     ]
 
 
