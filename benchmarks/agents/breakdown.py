@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.agents.contestants import ModelServer, Product, Took, build_office
+from benchmarks.agents.contestants import ModelServer, Product, Took, build_office, seen_by
 from benchmarks.agents.measures import STEPS
-from benchmarks.agents.run import compile_packages, machine, seen_by
+from benchmarks.agents.run import compile_packages, machine
 
 RATE = 400
 CONCURRENCY = 64
@@ -88,7 +88,7 @@ def sampled(folder: Path, tasks: int, *, with_gc: bool, office: bool) -> tuple[T
     model = ModelServer()
     try:
         world = build_office(folder / "office")
-        at_once = None if office else seen_by(model, folder, world).values()
+        at_once = None if office else seen_by(model, folder / "scout", world).values()
         one = Product(folder / "product", world, model.url, CONCURRENCY, at_once, with_gc=with_gc)
         one.work(2 * CONCURRENCY)
         took = one.work(tasks)

@@ -65,8 +65,10 @@ class ModelServer:
         self._root = f"http://127.0.0.1:{int(self._child.line())}"
         self.url = f"{self._root}/v1"
 
-    def set(self, *, turns: int = script.TURNS, latency_s: float = 0.0, hold_at: int = -1) -> None:
-        self._get(f"/set?turns={turns}&latency_s={latency_s}&hold_at={hold_at}")
+    def set(
+        self, *, turns: int = script.TURNS, latency_s: float = 0.0, limit: int = script.SMALL, hold_at: int = -1
+    ) -> None:
+        self._get(f"/set?turns={turns}&latency_s={latency_s}&limit={limit}&hold_at={hold_at}")
 
     def release(self) -> None:
         self._get("/release")
@@ -105,7 +107,10 @@ def build_office(folder: Path) -> Path:
 
 
 class Product:
-    """Deputy's worker over a home of its own. `at_once`: tool results that replace the office's, or None."""
+    """Deputy's worker over a home of its own. `at_once`: tool results that replace the office's, or None.
+
+    `module`, with `more` in its first line, is what runs in the child: the worker, or the worker under a profiler.
+    """
 
     def __init__(
         self,
@@ -116,9 +121,12 @@ class Product:
         at_once: Mapping[str, Any] | None = None,
         *,
         with_gc: bool = True,
+        module: str = "benchmarks.agents.product",
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         shutil.copytree(office, home)
         given = {"home": str(home), "url": url, "concurrency": concurrency, "at_once": at_once, "with_gc": with_gc}
+        given |= more or {}
         settings = product.settings_of(given)
         app.follow_office_clock(settings)
         self._store = Store.open(settings.store_url)
@@ -127,7 +135,7 @@ class Product:
         self._path = self._store.path
         self._rows = sqlite3.connect(self._path, isolation_level=None)
         self._empty = _checkpointed(self._path)
-        self._child = Child("benchmarks.agents.product", given)
+        self._child = Child(module, given)
         self.pid = self._child.pid
         self._waiting: list[str] = []
 
@@ -264,6 +272,18 @@ class Seen:
     def values(self) -> dict[str, Any]:
         """Results as the connector gave them, by wire name."""
         return {name: json.loads(text) for name, text in self.results.items() if name != "worklist_wait"}
+
+
+def seen_by(model: ModelServer, home: Path, office: Path, *, limit: int = script.SMALL) -> Seen:
+    """What the product sends: the floors send the same."""
+    scout = Product(home, office, model.url, 4)
+    try:
+        model.set(limit=limit)
+        scout.work(1)
+        scout.work(1, "supervisor")
+        return Seen.of(model.seen())
+    finally:
+        scout.close()
 
 
 def _checkpointed(path: Path) -> int:

@@ -6,13 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from benchmarks.agents import script
-from benchmarks.agents.contestants import Contestant, Floor, ModelServer, Product, Seen
+from benchmarks.agents.contestants import Contestant, Floor, ModelServer, Product, Seen, seen_by
 
 STEPS = script.TURNS + 1
 FLOOR_N, FLOOR_D, TIGHT_D = "floor N", "floor D", "floor D, tight"
@@ -29,10 +29,18 @@ class Place:
     seen: Seen
     _numbers: Iterator[int] = field(default_factory=count)
 
+    def fresh(self) -> Path:
+        """A folder that is not there yet."""
+        return self.folder / f"c{next(self._numbers)}"
+
+    def with_seen(self, seen: Seen) -> Place:
+        """The same place, where floors send something else."""
+        return replace(self, seen=seen)
+
     @contextmanager
     def contestant(self, name: str, concurrency: int) -> Iterator[Contestant]:
         """A fresh one over a folder of its own."""
-        own = self.folder / f"c{next(self._numbers)}"
+        own = self.fresh()
         made: Contestant
         if name in (FLOOR_N, FLOOR_D, TIGHT_D):
             own.mkdir()
@@ -79,6 +87,27 @@ def steps(place: Place, *, quick: bool) -> dict[str, Any]:
         found[str(concurrency)] = figures
         cells = (f"{f['cpu_ms']:.2f} (x{f['x_floor_d']:.1f}) {f['steps_per_s']:6.0f}/s" for f in figures.values())
         print(f"{concurrency:>6}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+    return found
+
+
+# ---- larger results ------------------------------------------------------------------------------------------------
+def larger(place: Place, *, quick: bool) -> dict[str, Any]:
+    """A side note: the same at 64 with more entries in each tool result."""
+    tasks, concurrency = (120, 64) if quick else (200, 64)
+    large = place.with_seen(seen_by(place.model, place.fresh(), place.office, limit=script.LARGE))
+    place.model.set(limit=script.LARGE)
+    results = sum(len(text) for text in large.seen.results.values()) // len(script.TOOLS)
+    found: dict[str, Any] = {"result_bytes": results}
+    print(f"\nLarger results, about {results:,} characters each: CPU a step at {concurrency}, bytes kept a step")
+    for name in (FLOOR_D, PRODUCT, AT_ONCE):
+        with large.contestant(name, concurrency) as one:
+            one.work(concurrency)
+            batch = one.work(tasks)
+            kept = one.kept() / ((tasks + concurrency) * STEPS)
+        found[name] = {"cpu_ms": 1000 * batch.cpu_s / tasks / STEPS, "bytes": kept}
+        times = found[name]["cpu_ms"] / found[FLOOR_D]["cpu_ms"]
+        print(f"{name:<24}{found[name]['cpu_ms']:6.2f} ms (x{times:.1f}){kept:9.0f} bytes", flush=True)
+    place.model.set()
     return found
 
 
@@ -166,13 +195,7 @@ def memory(place: Place, *, quick: bool) -> dict[str, Any]:
 def prompts(place: Place, *, quick: bool) -> dict[str, Any]:
     """Bytes sent to the model for one task and for one supervisor with three tasks, beside a bare loop."""
     del quick  # one task each
-    three = Place(
-        folder=place.folder,
-        office=place.office,
-        model=place.model,
-        seen=place.seen.with_only([tool.replace(".", "_") for tool in script.TOOLS]),
-        _numbers=place._numbers,
-    )
+    three = place.with_seen(place.seen.with_only([tool.replace(".", "_") for tool in script.TOOLS]))
     product = {kind: _sent(place, AT_ONCE, kind) for kind in ("first", "supervisor")}
     bare = {kind: _sent(place, FLOOR_N, kind) for kind in ("first", "supervisor")}
     without = _sent(three, FLOOR_N, "first")

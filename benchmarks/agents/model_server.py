@@ -3,7 +3,7 @@
     python -m benchmarks.agents.model_server
 
 It keeps no conversation: it counts the tool results in a request and says what the script has for so many. `/set` changes turns,
-latency and the turn at which requests are held; `/release`, `/stats` and `/seen` are for the harness.
+latency, the size of results that are asked for and the turn at which requests are held; `/release`, `/stats` and `/seen` are for the harness.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 
 
 @lru_cache(maxsize=4096)
-def reply(answered: int, turns: int, *, supervises: bool, has_finish: bool) -> bytes:
+def reply(answered: int, turns: int, limit: int, *, supervises: bool, has_finish: bool) -> bytes:
     """The body for a conversation with so many tool results."""
     if supervises:
         return script.completion(script.supervisor_calls(answered), "", answered)
     if answered < turns:
-        return script.completion([script.tool_call(answered)], "", answered)
+        return script.completion([script.tool_call(answered, limit)], "", answered)
     finish: list[script.Asked] = [("finish", {"answer": script.ANSWER})] if has_finish else []
     return script.completion(finish, script.ANSWER, answered)
 
@@ -39,6 +39,7 @@ class Room:
     def __init__(self) -> None:
         self.turns = script.TURNS
         self.latency_s = 0.0
+        self.limit = script.SMALL
         self.hold_at = -1  # requests with so many tool results wait for `/release`
         self.requests = 0
         self.bytes = 0
@@ -70,7 +71,8 @@ class Room:
             self.seen["supervisor" if supervises else "first"] = body
         elif answered == self.turns and not supervises:
             self.seen["last"] = body
-        said = reply(answered, self.turns, supervises=supervises, has_finish=FINISH_LISTED in body) % (len(body) // 4)
+        body_of = reply(answered, self.turns, self.limit, supervises=supervises, has_finish=FINISH_LISTED in body)
+        said = body_of % (len(body) // 4)
         if answered == self.hold_at:
             self.held.append((connection, said))
         elif self.latency_s:

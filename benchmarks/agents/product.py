@@ -85,6 +85,12 @@ def worker(given: Mapping[str, Any]) -> Worker:
     return Worker(store, Advancer(present.house), pace=pace, on_end=present.close_models)
 
 
+def serve_marks() -> None:
+    """Ready: from here on the harness is answered, until its input ends and so does the worker."""
+    child.tell({"ready": True})
+    threading.Thread(target=_answer, daemon=True).start()
+
+
 def _answer() -> None:
     for line in sys.stdin:
         child.tell(child.mark(collect=json.loads(line)["mark"]))
@@ -97,8 +103,7 @@ def main() -> int:
     app.spare_collections()
     if not given["with_gc"]:
         gc.disable()
-    child.tell({"ready": True})
-    threading.Thread(target=_answer, daemon=True).start()
+    serve_marks()
     return made.run()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 ME = "alex.moreau@brightwater.example"  # the main person of the office with seed 1
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
 TOOLS = ("mail.search", "calendar.list_events", "calendar.freebusy")
+SMALL, LARGE = 1, 20  # entries of a result: usually, and in the variant with larger results
 TURNS = 5  # tool turns of a usual task: six steps, the end included
 ANSWER = "Three mails and two meetings concern the budget review; nothing is open before Thursday."
 REQUEST = "Look up what my mail and my calendar say about the budget review, and tell me."
@@ -23,14 +24,14 @@ SUPERVISOR_CALLS = 4  # of the supervisor itself; with three tasks of TURNS + 1 
 Asked = tuple[str, dict[str, Any]]  # wire name, arguments
 
 
-def tool_call(turn: int) -> Asked:
-    """What a task asks in its turn, from 0: the same for the same turn, different from every other turn."""
+def tool_call(turn: int, limit: int = SMALL) -> Asked:
+    """What a task asks in its turn, from 0: the same for the same turn, different from every other turn. limit: entries of a result."""
     tool = TOOLS[turn % len(TOOLS)]
     at = MONDAY + timedelta(hours=turn)
     if tool == "mail.search":
-        return _wire(tool), {"until": (MONDAY - timedelta(hours=turn)).isoformat(), "limit": 1}
+        return _wire(tool), {"until": (MONDAY - timedelta(hours=turn)).isoformat(), "limit": limit}
     if tool == "calendar.list_events":
-        return _wire(tool), {"start": at.isoformat(), "end": (at + timedelta(days=3)).isoformat(), "limit": 1}
+        return _wire(tool), {"start": at.isoformat(), "end": (at + timedelta(days=3)).isoformat(), "limit": limit}
     return _wire(tool), {"people": [ME], "start": at.isoformat(), "end": (at + timedelta(hours=5)).isoformat()}
 
 
