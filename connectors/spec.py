@@ -66,7 +66,8 @@ class Account:
 
     connection_id: str
     subject: str  # the account's own address at the provider, e.g. "alex@northwind.example"
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)  # secrets: tokens, passwords
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what is no secret: hosts, ports, calendar addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,41 @@ class Connector(Protocol):
 
     async def check(self, precondition: Precondition, *, account: Account, now: datetime) -> str | None:
         """None while it holds; else one sentence saying what changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something new or changed at a provider. `change_id` is the same however often it is reported: the key of "each once"."""
+
+    change_id: str
+    kind: str  # "message" | "event" | "chat_message"
+    record: Mapping[str, Any]  # as the family's list tool gives it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """One page of changes, oldest first. `cursor` continues behind them; with `is_resync` the old cursor had expired, and what is
+    listed is what changed since about then, known ones among them."""
+
+    changes: Sequence[Change]
+    cursor: str
+    more: bool = False
+    is_resync: bool = False
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """What a connector offers besides, if its families can be followed without a public address. Reads only."""
+
+    streams: frozenset[str]  # families that can be followed
+
+    async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
+        """What changed since `cursor`; without one nothing, only the cursor that means now. Raises `connectors.errors.*`."""
+        ...
+
+    async def wait(self, family: str, *, account: Account, cursor: str, at_most_s: float) -> None:
+        """Returns when something may be new (push or IDLE), at the latest after `at_most_s`."""
         ...
 
 
