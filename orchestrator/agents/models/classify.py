@@ -76,7 +76,12 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str], *, endpoint: s
             retry_after_s=after,
             status=status,
         )
-    fix = "look at the model's name and model_base_url" if status in (300, 301, 302, 307, 308, 404, 405) else ""
+    is_elsewhere = status in (300, 301, 302, 307, 308, 404, 405)
+    fix = (
+        "look at the model's name and model_base_url"
+        if is_elsewhere
+        else "the reason is the endpoint's own: choose a model that takes chat completions with tools, or a profile that fits it"
+    )
     return ModelError("model_refused", f"{at} refused the request with {status}{reason}", fix=fix, status=status)
 
 
