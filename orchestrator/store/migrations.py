@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store.agent_tables import budgets, memories, packets
-from orchestrator.store.tables import metadata, schema_version
+from orchestrator.store.tables import metadata, schema_version, step_log
 
 _LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
 
@@ -39,10 +39,22 @@ def _reserved_quota(c: sa.Connection) -> None:
     c.execute(sa.text("alter table effects add column reserved text"))
 
 
+def _step_log_with_rowid(c: sa.Connection) -> None:
+    """Rows of a table without rowid live in an index, where one above a quarter of a page takes overflow pages of its own."""
+    if c.dialect.name != "sqlite":
+        return
+    c.execute(sa.text("alter table step_log rename to step_log_before"))
+    step_log.create(c)
+    names = ", ".join(column.name for column in step_log.columns)
+    c.execute(sa.text(f"insert into step_log ({names}) select {names} from step_log_before"))
+    c.execute(sa.text("drop table step_log_before"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
     Migration(3, "what an attempt has reserved", _reserved_quota),
+    Migration(4, "step log rows of any size", _step_log_with_rowid),
 )
 
 

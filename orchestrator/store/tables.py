@@ -185,7 +185,6 @@ step_log = sa.Table(
     _c("key", T, nullable=False),  # derived from the step, e.g. "g0.mail"; unique per run for kinds that are replayed
     _c("body", Json),
     _c("at", UtcDateTime, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 waits = sa.Table(

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator.errors import Conflict, Fenced, NotFound, StoreUnavailable
-from orchestrator.store import items, migrations, worklist
+from orchestrator.store import items, migrations, steplog, worklist
 from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.database import Contended, Store, Tx
 from orchestrator.store.migrations import Migration
@@ -68,6 +68,26 @@ def test_an_older_database_gets_the_tables_of_task_agents(store: Store) -> None:
                 assert tx.c.execute(sa.select(table)).all() == []
 
     assert state(store, item_id) == "ready"
+
+
+def test_an_older_step_log_keeps_its_rows(sqlite_url: str) -> None:
+    """A table without rowid becomes one with it: rows, their order and the key stay."""
+    store = Store.open(sqlite_url)
+    (step,) = (one for one in migrations.MIGRATIONS if "step log" in one.name)
+    with store.tx() as tx:
+        made = tx.c.scalar(sa.text("select sql from sqlite_master where name = 'step_log'"))
+        tx.c.execute(sa.text("drop table step_log"))
+        tx.c.execute(sa.text(f"{made} without rowid"))
+        steplog.add(tx, "run_1", 1, [steplog.Row(kind="note", key=key, body={"of": key}) for key in "ba"], NOW)
+
+    with store.tx() as tx:
+        step.apply(tx.c)
+        assert "without rowid" not in tx.c.scalar(sa.text("select sql from sqlite_master where name = 'step_log'"))
+        kept = [(row.seq, row.key, row.body) for row in steplog.load(tx, "run_1")]
+        assert kept == [(1, "b", {"of": "b"}), (2, "a", {"of": "a"})]
+        with pytest.raises(sa.exc.IntegrityError):
+            steplog.add(tx, "run_1", 1, [steplog.Row(kind="note", key="c", body=None)], NOW, last=1)
+    store.close()
 
 
 def test_a_migration_goes_forward_with_its_data(store: Store) -> None:
