@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +19,7 @@ from orchestrator.store import items
 from orchestrator.store.agent_tables import budgets
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
+from orchestrator.store.prepared import Prepared
 from orchestrator.store.tables import worklist
 
 B = budgets.c
@@ -34,6 +35,13 @@ class Short:
     most: int
     used: int
     wanted: int
+
+
+class _Row(NamedTuple):
+    item_id: str
+    name: str
+    most: int | None
+    used: int
 
 
 def open(tx: Tx, item_id: str, limits: Mapping[str, int]) -> None:
@@ -56,7 +64,7 @@ def open(tx: Tx, item_id: str, limits: Mapping[str, int]) -> None:
 def narrow(tx: Tx, chain: Sequence[str], limits: Mapping[str, int]) -> dict[str, int]:
     """`limits` for a child of `chain[0]`, none above a limit that holds over it anyway."""
     above: dict[str, int] = {}
-    for row in tx.c.execute(_rows(len(chain), lock=False), _binds(tx, chain)):
+    for row in map(_Row._make, _rows(len(chain), lock=False).rows(tx, _binds(tx, chain))):
         if row.most is not None:
             above[row.name] = min(row.most, above.get(row.name, row.most))
     return {name: min(most, above.get(name, most)) for name, most in limits.items()}
@@ -74,14 +82,14 @@ def reserve(tx: Tx, chain: Sequence[str], wanted: Mapping[str, int]) -> Short | 
         raise ValueError(f"only amounts above zero can be reserved, not {dict(wanted)}; `settle` gives back")
     binds = _binds(tx, chain)
     short: Short | None = None
-    for row in tx.c.execute(_rows(len(chain), lock=tx.is_postgres), binds):
+    for row in map(_Row._make, _rows(len(chain), lock=tx.is_postgres).rows(tx, binds)):
         amount = asked.get(row.name)
         if amount is None or row.most is None or row.used + amount <= row.most:
             continue
         found = Short(item_id=row.item_id, name=row.name, most=row.most, used=row.used, wanted=amount)
         short = found if short is None or _tighter(found, short) else short
     if short is None:
-        tx.c.execute(_change(len(chain)), {**binds, **_amounts(asked)})
+        _change(len(chain)).run(tx, {**binds, **_amounts(asked)})
     return short
 
 
@@ -94,14 +102,14 @@ def exchange(tx: Tx, chain: Sequence[str], change: Mapping[str, int], wanted: Ma
         return None
     binds = _binds(tx, chain)
     short: Short | None = None
-    for row in tx.c.execute(_rows(len(chain), lock=tx.is_postgres), binds):
+    for row in map(_Row._make, _rows(len(chain), lock=tx.is_postgres).rows(tx, binds)):
         used, amount = max(0, row.used + change.get(row.name, 0)), wanted.get(row.name, 0)
         if amount and row.most is not None and used + amount > row.most:
             found = Short(item_id=row.item_id, name=row.name, most=row.most, used=used, wanted=amount)
             short = found if short is None or _tighter(found, short) else short
     total = change if short is not None else {n: change.get(n, 0) + wanted.get(n, 0) for n in {*change, *wanted}}
     if any(total.values()):
-        tx.c.execute(_change(len(chain)), {**binds, **_amounts(total)})
+        _change(len(chain)).run(tx, {**binds, **_amounts(total)})
     return short
 
 
@@ -118,8 +126,8 @@ def settle(tx: Tx, chain: Sequence[str], change: Mapping[str, int]) -> None:
         return
     binds = _binds(tx, chain)
     if tx.is_postgres:  # rows are locked in one order first: an update alone takes them as its plan finds them
-        tx.c.execute(_rows(len(chain), lock=True), binds)
-    tx.c.execute(_change(len(chain)), {**binds, **_amounts(change)})
+        _rows(len(chain), lock=True).run(tx, binds)
+    _change(len(chain)).run(tx, {**binds, **_amounts(change)})
 
 
 def of(tx: Tx, item_id: str) -> dict[str, dict[str, int | None]]:
@@ -175,7 +183,7 @@ def _opening(*, is_postgres: bool) -> Any:
 def _rows(length: int, *, lock: bool) -> Any:
     """The chain's rows in the one order in which everybody locks them: (item id, name)."""
     stmt = sa.select(B.item_id, B.name, B.most, B.used).where(*_of_chain(length)).order_by(B.item_id, B.name)
-    return stmt.with_for_update() if lock else stmt
+    return Prepared(stmt.with_for_update() if lock else stmt)
 
 
 @lru_cache(maxsize=64)
@@ -183,7 +191,8 @@ def _change(length: int) -> Any:
     """Adds an amount per name to the chain's rows, never below zero."""
     added = sa.case({name: sa.bindparam(f"add_{name}", type_=sa.BigInteger) for name in NAMES}, value=B.name, else_=0)
     after = B.used + added
-    return sa.update(budgets).where(*_of_chain(length), added != 0).values(used=sa.case((after < 0, 0), else_=after))
+    changed = sa.update(budgets).where(*_of_chain(length), added != 0)
+    return Prepared(changed.values(used=sa.case((after < 0, 0), else_=after)))
 
 
 def _of_chain(length: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -37,12 +37,14 @@ class Contended(StoreUnavailable):
 class Tx:
     """One open transaction: the connection, the tenant, and what has to happen at its commit."""
 
-    __slots__ = ("_after", "_staged", "c", "dialect", "nudged", "tenant_id")
+    __slots__ = ("_after", "_staged", "c", "dialect", "driver", "is_postgres", "nudged", "tenant_id")
 
     def __init__(self, c: sa.Connection, tenant_id: str) -> None:
         self.c = c
         self.tenant_id = tenant_id
         self.dialect = c.dialect.name
+        self.is_postgres = self.dialect == "postgresql"
+        self.driver = c.connection.dbapi_connection  # for `prepared` only
         self.nudged = False  # something became ready: waiting hosts are told at the commit
         self._staged: list[AuditEvent] = []
         self._after: list[Callable[[], None]] = []
@@ -58,10 +60,6 @@ class Tx:
     def nudge(self) -> None:
         """Tells hosts at the commit that something is ready."""
         self.nudged = True
-
-    @property
-    def is_postgres(self) -> bool:
-        return self.dialect == "postgresql"
 
     def seal(self) -> None:
         """Notifies and chains; the commit must follow at once. Called by the store and its writer only."""

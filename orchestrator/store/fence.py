@@ -15,6 +15,7 @@ from orchestrator.domain.item import Item
 from orchestrator.errors import Fenced
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
+from orchestrator.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Held:
     paused: bool
 
 
-_fence = (
+_fence = Prepared(
     sa.select(W.item_id, W.root_id, W.run_count, W.wake_seq, W.cancel_requested, W.paused)
     .where(
         W.tenant_id == sa.bindparam("tenant"),
@@ -58,18 +59,19 @@ def fence(tx: Tx, lease: Lease) -> Held:
 
     INVARIANT: the first statement of every verb under a lease, before it writes.
     """
-    found = tx.c.execute(
-        _fence, {"tenant": tx.tenant_id, "item": lease.item.item_id, "epoch": lease.epoch, "worker": lease.worker_id}
-    ).first()
-    if found is None:
+    rows = _fence.rows(
+        tx, {"tenant": tx.tenant_id, "item": lease.item.item_id, "epoch": lease.epoch, "worker": lease.worker_id}
+    )
+    if not rows:
         raise Fenced(
             f"{lease.worker_id} no longer owns {lease.item.item_id}", fix="nothing to do: its new owner goes on"
         )
+    item_id, root_id, run_count, wake_seq, cancel_requested, paused = rows[0]
     return Held(
-        item_id=found.item_id,
-        root_id=found.root_id,
-        run_count=found.run_count,
-        wake_seq=found.wake_seq,
-        cancel_requested=found.cancel_requested,
-        paused=found.paused,
+        item_id=item_id,
+        root_id=root_id,
+        run_count=run_count,
+        wake_seq=wake_seq,
+        cancel_requested=bool(cancel_requested),
+        paused=bool(paused),
     )

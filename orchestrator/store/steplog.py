@@ -14,6 +14,7 @@ from orchestrator import ids
 from orchestrator.errors import Conflict
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
+from orchestrator.store.prepared import Prepared
 from orchestrator.store.tables import step_log
 
 S = step_log.c
@@ -40,8 +41,10 @@ class StepRow:
     at: datetime
 
 
-_last = sa.select(sa.func.max(S.seq)).where(S.tenant_id == sa.bindparam("tenant"), S.run_id == sa.bindparam("run"))
-_append = sa.insert(step_log)
+_last = Prepared(
+    sa.select(sa.func.max(S.seq)).where(S.tenant_id == sa.bindparam("tenant"), S.run_id == sa.bindparam("run"))
+)
+_append = Prepared(sa.insert(step_log), [column.name for column in step_log.columns])
 _load = (
     sa.select(S.seq, S.epoch, S.kind, S.key, S.body, S.at)
     .where(S.tenant_id == sa.bindparam("tenant"), S.run_id == sa.bindparam("run"), S.seq > sa.bindparam("after"))
@@ -62,9 +65,9 @@ def add(tx: Tx, run_id: str, epoch: int, rows: Sequence[Row], now: datetime, las
     if not rows:
         return
     if last is None:
-        last = int(tx.c.scalar(_last, {"tenant": tx.tenant_id, "run": run_id}) or 0)
-    tx.c.execute(
-        _append,
+        last = int(_last.rows(tx, {"tenant": tx.tenant_id, "run": run_id})[0][0] or 0)
+    _append.run_many(
+        tx,
         [
             {
                 "tenant_id": tx.tenant_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import sqlalchemy as sa
 
 from orchestrator.errors import NotFound, UsageError
 from orchestrator.store import budgets
@@ -205,15 +204,12 @@ def test_a_reservation_and_a_settling_are_two_statements_and_one(sqlite_url: str
         store.write(budgets.open, chain[0], {"tokens": 1000})
     said: list[str] = []
 
-    @sa.event.listens_for(store.engine, "before_cursor_execute")
-    def _(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            said.append(statement)
-
     with store.tx() as tx:
+        tx.driver.set_trace_callback(said.append)
         assert budgets.reserve(tx, chain, {"tokens": 10, "model_calls": 1, "wall_ms": 5}) is None
         reserving = len(said)
         budgets.settle(tx, chain, {"tokens": -3, "wall_ms": -1})
+        tx.driver.set_trace_callback(None)
 
     assert [reserving, len(said) - reserving] == [2, 1]
     assert {used(store, item_id) for item_id in chain} == {7}
