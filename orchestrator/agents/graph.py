@@ -1,14 +1,15 @@
 """The one graph of supervisors and task agents: an optional planning turn, then turns until something ends or parks.
 
 No saver and no interrupt: the step log is the memory, a wait is a row, and whoever wakes rebuilds the agent and runs the graph
-again. One node a turn; everything an agent knows travels as the graph's context, so that LangGraph copies nothing.
+again. Turns loop inside one node, because a super-step of LangGraph costs more CPU than a turn's own bookkeeping; everything an
+agent knows travels as the graph's context, so that LangGraph copies nothing.
 """
 
 from __future__ import annotations
 
 import gc
 from functools import cache
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -26,21 +27,21 @@ class Course(TypedDict, total=False):
     outcome: RunOutcome
 
 
-async def _plan(_: Course, runtime: Runtime[Agent]) -> Command[Literal["turn", "__end__"]]:
-    return _next(await runtime.context.plan())
+async def _plan(_: Course, runtime: Runtime[Agent]) -> Command[Any]:
+    outcome = await runtime.context.plan()
+    return Command(goto="turns") if outcome is None else Command(goto=END, update={"outcome": outcome})
 
 
-async def _turn(_: Course, runtime: Runtime[Agent]) -> Command[Literal["turn", "__end__"]]:
-    return _next(await runtime.context.turn())
-
-
-def _next(outcome: RunOutcome | None) -> Command[Any]:
-    return Command(goto="turn") if outcome is None else Command(goto=END, update={"outcome": outcome})
+async def _turns(_: Course, runtime: Runtime[Agent]) -> Course:
+    outcome = None
+    while outcome is None:
+        outcome = await runtime.context.turn()
+    return {"outcome": outcome}
 
 
 def _first(_: Course, runtime: Runtime[Agent]) -> str:
     agent = runtime.context
-    return "plan" if agent.spec.plan and not agent.history.is_planned else "turn"
+    return "plan" if agent.spec.plan and not agent.history.is_planned else "turns"
 
 
 @cache
@@ -48,10 +49,11 @@ def compiled() -> Any:
     """The graph, built once per process."""
     graph = StateGraph(Course, context_schema=Agent)
     plan: Any = _plan  # the library's overloads know no node that gets its context and returns a command
-    turn: Any = _turn
-    graph.add_node("plan", plan, destinations=("turn", END))
-    graph.add_node("turn", turn, destinations=("turn", END))
-    graph.add_conditional_edges(START, _first, ["plan", "turn"])
+    turns: Any = _turns
+    graph.add_node("plan", plan, destinations=("turns", END))
+    graph.add_node("turns", turns)
+    graph.add_conditional_edges(START, _first, ["plan", "turns"])
+    graph.add_edge("turns", END)
     made = graph.compile(name="agent")
     if gc.get_freeze_count():  # a host that keeps what it loaded out of collections keeps this out, too
         gc.collect()

@@ -7,6 +7,7 @@ InDoubt: it may have happened; only `reconcile` may follow.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -52,14 +53,19 @@ SendOutcome: TypeAlias = Sent | NotSent | TooLate | InDoubt
 
 def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
+    return _pause_of(error, float(tenacity.wait_random_exponential(multiplier=0.1, max=2.0)(state)))
+
+
+def _pause_of(error: BaseException | None, at_least_s: float) -> float:
+    """Seconds before the next attempt: at least what the provider asks for, as far as that can be waited here."""
     wanted = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-    return min(LONGEST_PAUSE_S, max(wanted, float(tenacity.wait_random_exponential(multiplier=0.1, max=2.0)(state))))
+    return min(LONGEST_PAUSE_S, max(wanted, at_least_s))
 
 
-def _retrying() -> tenacity.AsyncRetrying:
+def _retrying(tries: int = TRIES) -> tenacity.AsyncRetrying:
     """Only for failures of which the provider or the socket says that nothing arrived."""
     return tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(TRIES),
+        stop=tenacity.stop_after_attempt(tries),
         wait=_pause,
         retry=tenacity.retry_if_exception_type((RateLimited, Unreachable)),
         reraise=True,
@@ -68,14 +74,22 @@ def _retrying() -> tenacity.AsyncRetrying:
 
 async def read(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
     """The tool's answer. Reads change nothing, so a doubtful one is simply asked again. Raises `ConnectorError`."""
-    async for attempt in _retrying():
+    try:
+        return await _read_once(tool, args, account)
+    except (RateLimited, Unreachable) as error:  # only now: the usual read pays for no retrying
+        await asyncio.sleep(_pause_of(error, random.uniform(0.0, 0.1)))
+    async for attempt in _retrying(TRIES - 1):
         with attempt:
-            try:
-                async with asyncio.timeout(tool.spec.wire_timeout_s):
-                    return await tool.connector.call(tool.spec.name, args, account=account, key=None)
-            except (TimeoutError, OutcomeUnknown) as error:
-                raise Unreachable(f"{tool.connector.name} did not answer {tool.spec.name} in time") from error
+            return await _read_once(tool, args, account)
     raise AssertionError("tenacity re-raises the last error")
+
+
+async def _read_once(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
+    try:
+        async with asyncio.timeout(tool.spec.wire_timeout_s):
+            return await tool.connector.call(tool.spec.name, args, account=account, key=None)
+    except (TimeoutError, OutcomeUnknown) as error:
+        raise Unreachable(f"{tool.connector.name} did not answer {tool.spec.name} in time") from error
 
 
 async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, *, begin_by_s: float) -> SendOutcome:
