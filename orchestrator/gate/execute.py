@@ -7,7 +7,6 @@ InDoubt: it may have happened; only `reconcile` may follow.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from orchestrator import clock
 from orchestrator.gate.toolbox import Tool
 
 TRIES = 4
+FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 8.0
 
 
@@ -77,7 +77,7 @@ async def read(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
     try:
         return await _read_once(tool, args, account)
     except (RateLimited, Unreachable) as error:  # only now: the usual read pays for no retrying
-        await asyncio.sleep(_pause_of(error, random.uniform(0.0, 0.1)))
+        await asyncio.sleep(_pause_of(error, FIRST_PAUSE_S))
     async for attempt in _retrying(TRIES - 1):
         with attempt:
             return await _read_once(tool, args, account)
