@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from orchestrator import clock
 from orchestrator.agents.history import History
+from orchestrator.agents.lanes import Lane
 from orchestrator.agents.models.protocol import Model, ModelError, ModelReply, ModelRequest
 from orchestrator.domain import boundary
 from orchestrator.domain.outcome import Ended, Parked, RunOutcome
@@ -53,6 +54,7 @@ class Caller:
     secret: Callable[[], bool]
     on_reply: Callable[[str, ModelReply, Any], None]
     timeout_s: float
+    lane: Lane
     held_ms: int = 0  # of the wall time reserved for the tool calls of this turn, and what they took of it
     used_ms: int = 0
 
@@ -74,6 +76,7 @@ class Caller:
         request, reserved = taken
         started, began_s = clock.now(), time.monotonic()
         boundary.reached("agent:before-model")
+        self.lane.leave()
         try:
             reply = await model.reply(request)
         except ModelError as error:
@@ -83,6 +86,8 @@ class Caller:
             is_out_of_time = request.timeout_s < self.timeout_s and took_ms >= request.timeout_s * 1000
             return out_of_time(request.timeout_s) if is_out_of_time else error
         boundary.reached("agent:after-model")
+        took_ms = ms(began_s)
+        await self.lane.enter()
         row = record(reply)
         self.log.later([row])
         self.history.apply(row.kind, row.key, row.body)
@@ -91,7 +96,7 @@ class Caller:
             "model_calls": 1,
             "tokens": reply.usage.input_tokens + reply.usage.output_tokens,
             "cost_microusd": reply.cost_microusd,
-            "wall_ms": ms(began_s) + self.held_ms,
+            "wall_ms": took_ms + self.held_ms,
         }
         began = await self.log.replied(change(reserved, used))
         boundary.reached("agent:replied")

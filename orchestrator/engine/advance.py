@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.spec import Json
 from orchestrator import clock, telemetry
+from orchestrator.agents.lanes import Lane, Lanes
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
@@ -83,8 +84,13 @@ class Advancer:
         self._current = house
         self._people = KnownPeople()
         self._people_read_s: dict[str, float] = {}  # connection → when its directory was read, monotonic
+        self._lanes = Lanes()
 
     async def advance(self, claimed: Claimed, writer: Writer) -> Advanced:
+        async with self._lanes.lane() as lane:
+            return await self._advance(claimed, writer, lane)
+
+    async def _advance(self, claimed: Claimed, writer: Writer, lane: Lane) -> Advanced:
         house, item = self._current(), claimed.lease.item
         in_flight = any(e.state in (EffectState.ATTEMPTED, EffectState.UNKNOWN) for e in claimed.effects)
         if item.cancel_requested and not in_flight:
@@ -92,12 +98,12 @@ class Advancer:
         around = await writer.read(look_around, item, self._people)
         packet = await writer.read(packets.get, item.item_id) if item.parent_id is not None else None
         if claimed.run is not None and claimed.run.is_open and claimed.run.route == "agent":
-            return await self._by_agent(house, writer, claimed, around, packet, None)
+            return await self._by_agent(house, writer, claimed, around, packet, None, lane)
         if claimed.run is None or not claimed.run.is_open:
             around = await self._refresh_people(house, item, around, writer)
             found = self._route(house, item, around, packet)
             if isinstance(found, NotRouted) and found.code == "needs_model" and house.agents is not None:
-                return await self._by_agent(house, writer, claimed, around, packet, found.match)
+                return await self._by_agent(house, writer, claimed, around, packet, found.match, lane)
             if isinstance(found, NotRouted):
                 return self._end_unrouted(item, found)
             workflow, slots, match = found.workflow, list(found.slots), found.match
@@ -123,6 +129,7 @@ class Advancer:
         around: Around,
         packet: Packet | None,
         match: Mapping[str, Any] | None,
+        lane: Lane,
     ) -> Advanced:
         if house.agents is None:
             end = Ended(
@@ -132,7 +139,7 @@ class Advancer:
         from orchestrator.engine.agent_advance import advance_agent
 
         try:
-            return await advance_agent(house, house.agents, writer, claimed, around, packet, match)
+            return await advance_agent(house, house.agents, writer, claimed, around, packet, match, lane)
         except UsageError as error:
             end = Ended(state="failed", code=error.code, message=error.message, fix=error.fix)
             return Advanced(outcome=end, match=match, receipt=receipt(claimed.lease.item, clock.now()))

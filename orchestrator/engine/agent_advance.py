@@ -17,6 +17,7 @@ from orchestrator.agents.delegation import Desk
 from orchestrator.agents.finishing import Finishing
 from orchestrator.agents.history import History
 from orchestrator.agents.house_tools import FINISH, HOUSE_TOOLS, LOOKING
+from orchestrator.agents.lanes import Lane
 from orchestrator.agents.side_calls import SideCalls
 from orchestrator.agents.window import Window
 from orchestrator.domain.call import CallOutcome, ToolCall
@@ -55,6 +56,7 @@ async def advance_agent(
     around: Around,
     packet: Packet | None,
     match: Mapping[str, Any] | None,
+    lane: Lane,
 ) -> Advanced:
     """Opens the item's run where it has none. Raises UsageError for an agent, tool, prompt or model that is not there."""
     from orchestrator.agents import graph
@@ -86,6 +88,7 @@ async def advance_agent(
         run=run,
         log=log,
         chain=chain,
+        lane=lane,
     )
     return await one.finish(graph.run)
 
@@ -103,6 +106,7 @@ class _AgentAdvance:
     run: runs.Run
     log: Sequence[StepRow]
     chain: Sequence[str]
+    lane: Lane
     spans: Spans = field(init=False)
     ledger: AgentLedger = field(init=False)
     history: History = field(init=False)
@@ -159,6 +163,7 @@ class _AgentAdvance:
             secret=lambda: self.gate.authority.case.label.secret,
             on_reply=self.spans.on_reply if house.exporter is not None else _nothing,
             timeout_s=self.room.timeout_s,
+            lane=self.lane,
         )
         sides = SideCalls(
             caller=caller,
