@@ -52,6 +52,7 @@ class Writer:
         self.commits = self.verbs = self.retried = 0
         self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
+        self._connection: sa.Connection | None = None  # the thread's own, kept from commit to commit
         self._thread = threading.Thread(target=self._run, name="deputy-writer", daemon=True)
         self._thread.start()
 
@@ -86,6 +87,12 @@ class Writer:
 
     # ---- the thread ----------------------------------------------------------------------------------------------
     def _run(self) -> None:
+        try:
+            self._serve_all()
+        finally:
+            self._drop_connection()
+
+    def _serve_all(self) -> None:
         ending = False
         while not ending:
             first = self._queue.get()
@@ -134,30 +141,13 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Op]) -> list[tuple[_Op, Any, BaseException | None]]:
         results: list[tuple[_Op, Any, BaseException | None]] = []
-        with self.store.engine.connect() as c:
-            transaction = c.begin()
-            try:
-                tx = Tx(c, self.store.tenant_id)
-                for op in batch:
-                    try:
-                        results.append((op, op.verb(tx, *op.args, **op.kwargs), None))
-                    except Fenced as error:  # INVARIANT: verbs fence before they write, so the rest of the batch stands
-                        results.append((op, None, error))
-                tx.seal()
-            except BaseException:
-                transaction.rollback()
-                raise
-            if boundary.armed():
-                for op in batch:
-                    boundary.reached(f"commit:{op.verb.__name__}")
-            try:
-                transaction.commit()
-            except sa.exc.DBAPIError as error:
-                fault = StoreUnavailable(
-                    "a commit was not acknowledged", fix="nothing to do: the work is read again and goes on"
-                )
-                fault.__cause__ = error
-                raise _CommitLost from fault
+        if self._connection is None:
+            self._connection = self.store.engine.connect()
+        try:
+            tx = self._transaction(self._connection, batch, results)
+        except BaseException:
+            self._drop_connection()  # whatever state it is in
+            raise
         self.commits += 1
         self.verbs += len(batch)
         if boundary.armed():
@@ -167,6 +157,39 @@ class Writer:
         if self._on_commit is not None:
             self._on_commit(tx.nudged)
         return results
+
+    def _transaction(
+        self, c: sa.Connection, batch: Sequence[_Op], results: list[tuple[_Op, Any, BaseException | None]]
+    ) -> Tx:
+        transaction = c.begin()
+        try:
+            tx = Tx(c, self.store.tenant_id)
+            for op in batch:
+                try:
+                    results.append((op, op.verb(tx, *op.args, **op.kwargs), None))
+                except Fenced as error:  # INVARIANT: verbs fence before they write, so the rest of the batch stands
+                    results.append((op, None, error))
+            tx.seal()
+        except BaseException:
+            transaction.rollback()
+            raise
+        if boundary.armed():
+            for op in batch:
+                boundary.reached(f"commit:{op.verb.__name__}")
+        try:
+            transaction.commit()
+        except sa.exc.DBAPIError as error:
+            fault = StoreUnavailable(
+                "a commit was not acknowledged", fix="nothing to do: the work is read again and goes on"
+            )
+            fault.__cause__ = error
+            raise _CommitLost from fault
+        return tx
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _answer(answers: Sequence[tuple[Any, Any, BaseException | None]]) -> None:
