@@ -1,0 +1,229 @@
+"""Calendars on a CalDAV server. Offers every tool of the calendar family.
+
+Settings of an account: `url` (of the principal, the calendar home or the calendar), and optionally `calendar` (name or address,
+where there are several), `zone`, `working_hours`, `addresses` (further ones of the account), `people` (address → calendar
+address, or {"url", "name", "zone", "working_hours"}), `rooms` (list of {"address", "name", "room", "capacity", "url"}) and
+`allow_http`. Credentials: `username` and `password`, or `token`.
+
+What depends on the server: invitations and answers travel only where it does scheduling (RFC 6638). Where it does not, as
+Radicale, an effect with attendees answers `"invitations": "not_sent"`, and whoever approves it is told so beforehand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from connectors import families
+from connectors.caldav import effects, preconditions, reads, stream
+from connectors.caldav.home import Home, Known
+from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, Line
+from connectors.errors import ConnectorError, InvalidCall, NotFound, Unreachable
+from connectors.spec import Absent, Account, Changes, Done, Json, Precondition, Reconciled, ToolSpec, Unknown
+
+WIRE_TIMEOUT_S = CALL_S + CONNECT_S + ANSWER_S
+KNOWN_FOR_S = 600.0
+MOST_ACCOUNTS = 64
+POLL_S = 20.0
+
+READS: Mapping[str, Callable[[Home, Mapping[str, Any]], dict[str, Any]]] = {
+    "calendar.list_events": reads.list_events,
+    "calendar.get_event": reads.get_event,
+    "calendar.freebusy": reads.freebusy,
+    "calendar.find_slots": reads.find_slots,
+    "calendar.list_rooms": reads.list_rooms,
+}
+EFFECTS: Mapping[str, Callable[[Home, Mapping[str, Any], str], dict[str, Any]]] = {
+    "calendar.create_event": effects.create_event,
+    "calendar.update_event": effects.update_event,
+    "calendar.cancel_event": effects.cancel_event,
+    "calendar.respond": effects.respond,
+}
+ON_INVITATIONS = (
+    " Where the calendar server sends no invitations itself, the answer's `invitations` is not_sent: then nobody has been told,"
+    " and whoever should know must be written to."
+)
+
+
+@lru_cache(maxsize=1)
+def _specs() -> dict[str, ToolSpec]:
+    return {
+        spec.name: replace(
+            spec,
+            wire_timeout_s=WIRE_TIMEOUT_S,
+            description=spec.description if spec.is_read else spec.description + ON_INVITATIONS,
+        )
+        for spec in families.tool_specs("calendar")
+    }
+
+
+@dataclass(slots=True)
+class _Server:
+    """What is kept of one account between calls: idle lines, and what was found out."""
+
+    idle: list[Line] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
+    known_at: float = field(default_factory=time.monotonic)
+
+
+class CaldavConnector:
+    """Blocking HTTP, run in threads; one line is used by one call at a time."""
+
+    name = "caldav"
+    families = frozenset({"calendar"})
+    streams = frozenset({"calendar"})
+
+    def __init__(self, *, poll_s: float = POLL_S) -> None:
+        self._poll_s = poll_s
+        self._servers: OrderedDict[str, _Server] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def tools(self) -> Sequence[ToolSpec]:
+        return tuple(_specs().values())
+
+    async def call(self, tool: str, args: Mapping[str, Any], *, account: Account, key: str | None) -> Json:
+        return await asyncio.to_thread(self._call, tool, args, account, key)
+
+    async def reconcile(
+        self, tool: str, args: Mapping[str, Any], *, account: Account, key: str, attempted_at: datetime
+    ) -> Reconciled:
+        return await asyncio.to_thread(self._reconcile, tool, args, account, key)
+
+    async def preconditions(
+        self, tool: str, args: Mapping[str, Any], *, account: Account, now: datetime
+    ) -> Sequence[Precondition]:
+        def look() -> Sequence[Precondition]:
+            _validate(tool, args)
+            with self._home(account, now) as home:
+                return preconditions.of(home, tool, args)
+
+        return await asyncio.to_thread(look)
+
+    async def check(self, precondition: Precondition, *, account: Account, now: datetime) -> str | None:
+        def look() -> str | None:
+            with self._home(account, now) as home:
+                return preconditions.broken(home, precondition)
+
+        return await asyncio.to_thread(look)
+
+    async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
+        def look() -> Changes:
+            with self._home(account, _now()) as home:
+                return stream.changes(home, cursor)
+
+        return await asyncio.to_thread(look)
+
+    async def wait(self, family: str, *, account: Account, cursor: str, at_most_s: float) -> None:
+        def look() -> bool:
+            with self._home(account, _now()) as home:
+                return stream.is_new(home, cursor)
+
+        until = time.monotonic() + at_most_s
+        while not await asyncio.to_thread(look):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(self._poll_s, left))
+
+    def close(self) -> None:
+        """Closes the lines that are open."""
+        with self._lock:
+            servers, self._servers = list(self._servers.values()), OrderedDict()
+        for server in servers:
+            for line in server.idle:
+                line.close()
+
+    def _call(self, tool: str, args: Mapping[str, Any], account: Account, key: str | None) -> dict[str, Any]:
+        spec = _validate(tool, args)
+        with self._home(account, _now()) as home:
+            if spec.is_read:
+                return READS[tool](home, args)
+            if key is None or re.fullmatch(r"[a-z0-9]{1,64}", key) is None:
+                raise InvalidCall(
+                    f"{tool} needs a key of lower-case letters and digits", fix="Call it through the gate."
+                )
+            home.look_around()
+            return EFFECTS[tool](home, args, key)
+
+    def _reconcile(self, tool: str, args: Mapping[str, Any], account: Account, key: str) -> Reconciled:
+        try:
+            with self._home(account, _now()) as home:
+                found = effects.found_again(home, tool, args, key)
+        except NotFound as error:
+            return Unknown(error.message)
+        except Unreachable:
+            raise
+        except ConnectorError as error:
+            return Unknown(error.message)
+        return Absent() if found is None else Done(found)
+
+    @contextmanager
+    def _home(self, account: Account, now: datetime) -> Iterator[Home]:
+        server = self._server(account)
+        with self._lock:
+            line = server.idle.pop() if server.idle else None
+        if line is None:
+            url = str(account.settings.get("url") or "")
+            is_plain_allowed = bool(account.settings.get("allow_http"))
+            line = Line(url, account.credentials, is_plain_allowed=is_plain_allowed)
+        line.begin()
+        try:
+            yield Home(account=account, line=line, known=server.known, now=now)
+        finally:
+            with self._lock:
+                server.idle.append(line)
+
+    def _server(self, account: Account) -> _Server:
+        said = json.dumps(
+            [account.subject, dict(account.credentials), dict(account.settings)], sort_keys=True, default=str
+        )
+        name = f"{account.connection_id} {hashlib.sha256(said.encode()).hexdigest()}"
+        dropped: list[Line] = []
+        with self._lock:
+            server = self._servers.setdefault(name, _Server())
+            self._servers.move_to_end(name)
+            if time.monotonic() - server.known_at > KNOWN_FOR_S:
+                server.known, server.known_at = Known(), time.monotonic()
+            if len(self._servers) > MOST_ACCOUNTS:
+                dropped = self._servers.popitem(last=False)[1].idle
+        for line in dropped:
+            line.close()
+        return server
+
+
+@lru_cache(maxsize=16)
+def _validator(tool: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(_specs()[tool].parameters)
+
+
+def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
+    spec = _specs().get(tool)
+    if spec is None:
+        raise InvalidCall(f"a calendar has no tool {tool!r}", fix="Use one of its tools().")
+    for error in _validator(tool).iter_errors(dict(args)):
+        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
+        raise InvalidCall(f"{tool}: {where}: {error.message}", fix="Follow the tool's parameter schema.")
+    return spec
+
+
+def _now() -> datetime:
+    """Real time, which is what a server's calendars are in."""
+    return datetime.fromtimestamp(int(time.time()), UTC)
+
+
+def open_connector(*, poll_s: float = POLL_S) -> CaldavConnector:
+    """The connector, for the registry. `poll_s`: how often a calendar that is followed is asked."""
+    return CaldavConnector(poll_s=poll_s)
