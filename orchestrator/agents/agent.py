@@ -37,6 +37,8 @@ class Finisher(Protocol):
 
     async def finish(self, call_id: str, args: Mapping[str, Any]) -> tuple[Json, RunOutcome | None]: ...
 
+    def misfit(self, args: Mapping[str, Any], problems: Sequence[str]) -> tuple[Json, RunOutcome | None]: ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Agent:
@@ -159,9 +161,9 @@ class Agent:
         """REPLAY: a finish that ends the run leaves no row, so that whoever comes after a crash meets it again and ends the same."""
         spec = self.specs[FINISH]
         if problems := self.gate.toolbox.problems(spec, call.args):
-            self._result(pending, {"not_accepted": [*problems]})
-            return None
-        value, ended = await self.finisher.finish(call.call_id, call.args)
+            value, ended = self.finisher.misfit(call.args, problems)
+        else:
+            value, ended = await self.finisher.finish(call.call_id, call.args)
         if ended is None and value is not None:
             self._result(pending, value)
         return ended

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-KEEP_TURNS = 4  # the latest turns are never folded
+KEEP_TURNS = (4, 1)  # so many of the latest turns stay whole; fewer only where that does not make room enough
 SMALL = 200  # bytes: a tool result below this is not worth a reference
 _WIRE_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 UNNAMED = "unknown_tool"
@@ -103,9 +103,9 @@ class Conversation:
         )
 
     # ---- the window ----------------------------------------------------------------------------------------------
-    def can_fold(self, turn: int) -> int:
+    def can_fold(self, turn: int, keep: int) -> int:
         """The turn before which results can become references now, `turn` being the next one; 0 when nothing is gained."""
-        upto = turn - KEEP_TURNS
+        upto = turn - keep
         worth = any(
             m.call_id and self.folded_to <= m.turn < upto and len(m.body) > SMALL for m in self._messages[self._kept :]
         )
@@ -122,9 +122,9 @@ class Conversation:
                 self.size += len(message.body)
         self.folded_to = max(self.folded_to, upto)
 
-    def can_summarise(self, turn: int) -> int:
+    def can_summarise(self, turn: int, keep: int) -> int:
         """The turn before which everything can become a summary now; 0 when too little stands before it."""
-        upto = turn - KEEP_TURNS
+        upto = turn - keep
         return upto if sum(1 for m in self._messages[self._kept :] if m.turn < upto) > 2 else 0
 
     def before(self, upto: int) -> Sequence[bytes]:

@@ -57,8 +57,14 @@ class Finishing:
         problems, ended = await self._problems(answer, result)
         if ended is not None:
             return None, ended
-        if not problems:
-            return None, self._accepted(answer, result)
+        return (None, self._accepted(answer, result)) if not problems else self._refused(problems, answer, result)
+
+    def misfit(self, args: Mapping[str, Any], problems: Sequence[str]) -> tuple[Json, RunOutcome | None]:
+        """The same for arguments that are not even those of `finish`: told back and counted like any other refused result."""
+        self._checked("schema", problems)
+        return self._refused(problems, str(args.get("answer", "")), args.get("result"))
+
+    def _refused(self, problems: Sequence[str], answer: str, result: Json) -> tuple[Json, RunOutcome | None]:
         if self.history.failed_checks >= self.spec.max_checks:
             message = f"its result was refused {self.history.failed_checks} times; last: {'; '.join(problems)}"
             return None, self._ended("checks_failed", message, answer, result)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.agents.conversation import KEEP_TURNS
 from orchestrator.agents.history import History
 from orchestrator.domain.outcome import RunOutcome
 from orchestrator.store.steplog import Row
@@ -48,15 +49,17 @@ class Window:
         if not force and not self.is_full():
             return None
         conversation, turn = self.history.conversation, self.history.turn
-        upto = conversation.can_fold(turn)
-        if upto:
-            self._apply(Row(kind="fold", key=f"f{turn}", body={"upto": upto}))
-            if not self.is_full():
-                return None
-        upto = conversation.can_summarise(turn)
-        if not upto:
-            return None  # nothing left to shorten: the endpoint has the last word
-        return await self.summarise(conversation.before(upto), upto)
+        for keep in KEEP_TURNS:
+            upto = conversation.can_fold(turn, keep)
+            if upto:
+                self._apply(Row(kind="fold", key=f"f{turn}.{keep}", body={"upto": upto}))
+                if not self.is_full():
+                    return None
+        for keep in KEEP_TURNS:
+            upto = conversation.can_summarise(turn, keep)
+            if upto:
+                return await self.summarise(conversation.before(upto), upto)
+        return None  # nothing left to shorten: the endpoint has the last word
 
     def _apply(self, row: Row) -> None:
         self.log.later([row])
