@@ -34,7 +34,7 @@ def credentials_of(account: Account) -> Any:
         raise ReconsentNeeded("the connection has no Google credentials", fix="Connect the account again.")
     from google.oauth2.credentials import Credentials
 
-    return Credentials(
+    return Credentials(  # type: ignore[no-untyped-call]
         token=given.get("access_token"),
         refresh_token=given.get("refresh_token"),
         token_uri=check_root(given.get("token_uri") or TOKEN_URI),
@@ -66,7 +66,7 @@ def _service_account(account: Account) -> Any:
     try:
         told = json.loads(account.credentials["service_account"])
         check_root(told["token_uri"])
-        made = service_account.Credentials.from_service_account_info(told)
+        made = service_account.Credentials.from_service_account_info(told)  # type: ignore[no-untyped-call]
     except (KeyError, TypeError, ValueError):  # its text may quote the key: no cause is kept
         raise ReconsentNeeded("the service account's key cannot be read", fix="Store its JSON file again.") from None
     return made.with_subject(account.subject.strip().lower()).with_scopes(sorted(granted(account)))

@@ -6,7 +6,7 @@ documents, for instance `ctx.request("calendar.events.get", calendarId="primary"
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -22,6 +22,8 @@ class Line(Protocol):
     def request(
         self, method_id: str, params: Mapping[str, Any], *, body: Mapping[str, Any] | None, if_match: str | None
     ) -> dict[str, Any]: ...
+
+    def read_all(self, method_id: str, many: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,10 @@ class Context:
         GET requests and free/busy queries are reads. An empty answer (204) is {}.
         """
         return self.line.request(method_id, params, body=body, if_match=if_match)
+
+    def read_all(self, method_id: str, many: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+        """Answers of one reading method to many parameter sets, side by side, in their order; None where there is none."""
+        return self.line.read_all(method_id, many)
 
     def pages(self, method_id: str, /, *, most: int, **params: Any) -> Iterator[dict[str, Any]]:
         """Pages of a list method, at most `most`, each asked for when the one before is used up."""

@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 
 RETRY_S = 30.0  # where Google says only that it is too much
+AN_HOUR_S = 3_600.0
 A_DAY_S = 86_400.0
 
 _RATES = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "concurrentLimitExceeded"})
@@ -30,6 +31,10 @@ _SWITCHED_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED", "domainPol
 _AFTER = re.compile(r"Retry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)")
 
 
+class TokenRefused(ReconsentNeeded):
+    """401: the access token is not taken. A new one may help."""
+
+
 def translate(
     method_id: str, status: int, headers: Mapping[str, str], content: bytes, *, is_read: bool, now: datetime
 ) -> ConnectorError:
@@ -37,10 +42,10 @@ def translate(
     error = _error_of(content)
     reasons = _reasons(error)
     if status == 429 or reasons & _RATES or (status == 403 and reasons & _DAILY):
-        wait = _retry_after(headers, error, now) or (A_DAY_S / 24 if reasons & _DAILY else RETRY_S)
+        wait = _retry_after(headers, error, now) or (AN_HOUR_S if reasons & _DAILY else RETRY_S)
         return RateLimited(f"Google has had too many calls ({method_id})", retry_after_s=wait, fix="Wait.")
     if status == 401:
-        return ReconsentNeeded("Google no longer accepts this connection", fix="Connect the account again.")
+        return TokenRefused("Google no longer accepts this connection", fix="Connect the account again.")
     if status == 403 and reasons & _SCOPES:
         return ReconsentNeeded(
             f"this connection was not granted {method_id}", fix="Connect again and grant what the tool needs."

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from connectors.errors import ConnectorError, InvalidCall, OutcomeUnknown, RateLimited, ReconsentNeeded, Unreachable
+from connectors.errors import ConnectorError, InvalidCall, NotFound, OutcomeUnknown, ReconsentNeeded, Unreachable
 from connectors.google import auth, discovery
-from connectors.google.errors import translate
+from connectors.google.errors import TokenRefused, translate
 from connectors.google.limits import Buckets
 from connectors.spec import Account
 
@@ -30,6 +32,8 @@ BEGIN_S = 20.0  # nothing is changed any more once a call has taken this long
 WIRE_TIMEOUT_S = 60.0
 MOST_BYTES = 64 * 1024 * 1024  # Gmail's largest message, in base64, and some
 MOST_LINES = 64
+SIDE_BY_SIDE = 6  # reads of one call at a time
+MOST_SESSIONS = 8  # kept open for one account
 FRESH_S = 60.0  # a token that is refused so soon after it was made will not be taken later either
 
 
@@ -43,7 +47,8 @@ class GoogleLine:
         self._buckets = buckets
         self._lock = threading.Lock()
         self._idle: list[Any] = []
-        self._renewed_at = -FRESH_S
+        self._is_closed = False
+        self._renewed_at = -math.inf
 
     @contextmanager
     def opened(self) -> Iterator[Call]:
@@ -51,9 +56,30 @@ class GoogleLine:
         with self._lock:
             session = self._idle.pop() if self._idle else None
         session = session or _session(self._credentials)
-        yield Call(self, session)
-        with self._lock:  # a session whose call failed is dropped, with whatever state its connection is in
-            self._idle.append(session)
+        try:
+            yield Call(self, session)
+        except (OutcomeUnknown, Unreachable):  # whatever state its connections are in
+            session.close()
+            raise
+        except BaseException:
+            self._put_back(session)
+            raise
+        self._put_back(session)
+
+    def _put_back(self, session: Any) -> None:
+        with self._lock:
+            if not self._is_closed and len(self._idle) < MOST_SESSIONS:
+                self._idle.append(session)
+                return
+        session.close()
+
+    def close(self) -> None:
+        """Closes what is idle; sessions under way are closed when their calls end."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
 
     def send(self, session: Any, method: discovery.Method, request: Any, *, begun_at: float) -> dict[str, Any]:
         if not discovery.is_granted(method.method_id, self._granted):
@@ -65,8 +91,8 @@ class GoogleLine:
         self._renew(session, is_forced=False)
         try:
             return self._send_once(session, method, request, begun_at=begun_at)
-        except ReconsentNeeded:
-            # 401: an access token may end before its time. Refused means nothing happened, so a read may be asked again.
+        except TokenRefused:
+            # An access token may end before its time. Refused means nothing happened, so a read may be asked again.
             if not self._renew(session, is_forced=True):
                 raise
         if method.is_read:
@@ -142,6 +168,23 @@ class Call:
             request.headers["If-Match"] = if_match
         return self._line.send(self._session, method, request, begun_at=self._begun_at)
 
+    def read_all(self, method_id: str, many: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+        if len(many) < 2:
+            return [self._look(self, method_id, params) for params in many]
+        with ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(many))) as pool:
+            return list(pool.map(lambda params: self._look_aside(method_id, params), many))
+
+    def _look_aside(self, method_id: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        with self._line.opened() as other:
+            return self._look(other, method_id, params)
+
+    @staticmethod
+    def _look(call: Call, method_id: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            return call.request(method_id, params, body=None, if_match=None)
+        except NotFound:
+            return None
+
 
 class Lines:
     """Lines by connection and credentials, the latest `MOST_LINES` of them."""
@@ -163,9 +206,16 @@ class Lines:
                 buckets = self._buckets.setdefault(account.connection_id, Buckets())
                 line = self._lines[place] = GoogleLine(account, self._roots, buckets)
             self._lines.move_to_end(place)
-            while len(self._lines) > MOST_LINES:
-                self._lines.popitem(last=False)
-            return line
+            dropped = self._lines.popitem(last=False)[1] if len(self._lines) > MOST_LINES else None
+        if dropped is not None:
+            dropped.close()
+        return line
+
+    def close(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, OrderedDict()
+        for line in lines.values():
+            line.close()
 
 
 class _Http:
@@ -177,7 +227,7 @@ class _Http:
         self._method_id = method_id
 
     def request(self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Any:
-        import httplib2
+        import httplib2  # type: ignore[import-untyped]  # it has no stubs
         import requests
 
         try:
@@ -241,19 +291,26 @@ def _session(credentials: Any) -> Any:
     from google.auth.transport.requests import AuthorizedSession
 
     # max_refresh_attempts: by default a request that was answered 401 is sent again, changes too.
-    session = AuthorizedSession(credentials, max_refresh_attempts=0, auth_request=_refresher())
-    session.auth = lambda request: request  # else ~/.netrc would take the place of the token
+    session: Any = AuthorizedSession(  # type: ignore[no-untyped-call]
+        credentials, max_refresh_attempts=0, auth_request=_refresher()
+    )
+    session.auth = _as_it_is
     return session
+
+
+def _as_it_is(request: Any) -> Any:
+    """Authentication that adds nothing; without any, requests would put what ~/.netrc says in the place of the token."""
+    return request
 
 
 def _refresher() -> Any:
     import requests
     from google.auth.transport.requests import Request
 
-    wire = Request(requests.Session())
-
-    def ask(url: str, method: str = "GET", body: Any = None, headers: Any = None, **more: Any) -> Any:
-        return wire(url, method, body, headers, timeout=(CONNECT_S, ANSWER_S), allow_redirects=False)
+    def ask(url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Any:
+        with requests.Session() as session:
+            session.auth = _as_it_is
+            return Request(session)(url, method, body, headers, timeout=(CONNECT_S, ANSWER_S), allow_redirects=False)
 
     return ask
 
@@ -272,6 +329,3 @@ def _service(api: str, root: str) -> Any:
     return build_from_document(
         discovery.document(api), http=HttpMock(), client_options={"api_endpoint": f"{root.rstrip('/')}/{path}"}
     )
-
-
-__all__ = ["Call", "GoogleLine", "Lines", "RateLimited"]
