@@ -29,7 +29,7 @@ from connectors import families
 from connectors.caldav import effects, preconditions, reads, stream
 from connectors.caldav.home import Home, Known
 from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, Line
-from connectors.errors import ConnectorError, InvalidCall, NotFound, Unreachable
+from connectors.errors import ConnectorError, InvalidCall
 from connectors.spec import Absent, Account, Changes, Done, Json, Precondition, Reconciled, ToolSpec, Unknown
 
 WIRE_TIMEOUT_S = CALL_S + CONNECT_S + ANSWER_S
@@ -160,10 +160,6 @@ class CaldavConnector:
         try:
             with self._home(account, _now()) as home:
                 found = effects.found_again(home, tool, args, key)
-        except NotFound as error:
-            return Unknown(error.message)
-        except Unreachable:
-            raise
         except ConnectorError as error:
             return Unknown(error.message)
         return Absent() if found is None else Done(found)
