@@ -1,0 +1,369 @@
+"""Changing Google calendars. Each call makes one change on the wire, and never a second one to complete the first.
+
+create_event: the event's id is made from the key, so Google refuses a second one with 409; what stands there is then read and
+compared, and is the answer if it is ours. update_event reads, compares, and patches under If-Match, so that nothing written in between
+is lost; the key is kept with the event. cancel_event deletes (a word to the guests needs the patch to "cancelled", which alone can
+carry one). respond patches the account's own copy. Guests are told by `sendUpdates`, which every request names.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors.errors import Conflict, Forbidden, InvalidCall, NotFound
+from connectors.google import calendar_reads as reads
+from connectors.google import calendar_values as values
+from connectors.google.calendar_values import Args, Resource
+from connectors.google.context import Context
+from connectors.spec import Absent, Done, Reconciled
+
+LONGEST_DAYS = 366
+_OF_AN_ATTENDEE = (
+    "email",
+    "displayName",
+    "optional",
+    "resource",
+    "responseStatus",
+    "comment",
+    "additionalGuests",
+    "id",
+)
+
+
+# ---- create --------------------------------------------------------------------------------------------------------
+
+
+def create_event(ctx: Context, args: Args) -> dict[str, Any]:
+    start, end = _checked_span(*values.span_of(args))
+    guests = [who for who in values.addresses(args.get("attendees")) if who != ctx.me]
+    home = reads.calendar_zone(ctx)
+    zone = values.zone_of(args.get("zone") or home).key
+    attendees: list[Resource] = [{"email": who} for who in guests]
+    if args.get("room"):
+        attendees.append({"email": _bookable(ctx, args["room"], start, end), "resource": True})
+    first, last = values.event_times(start, end, zone, calendar_zone=home)
+    body: Resource = {
+        "id": values.client_id(_key(ctx)),
+        "summary": args["title"],
+        "start": _without_none(first),
+        "end": _without_none(last),
+        "extendedProperties": {"private": {values.KEY: _key(ctx), values.ARGS: values.digest(args)}},
+    }
+    body |= {name: args[name] for name in ("description", "location") if args.get(name)}
+    if attendees:
+        body["attendees"] = attendees
+    if args.get("visibility") == "private":
+        body["visibility"] = "private"
+    if args.get("recurrence") is not None:
+        body["recurrence"] = [_rule(args["recurrence"])]
+        for when in (body["start"], body["end"]):
+            when.setdefault("timeZone", zone)
+    params: dict[str, Any] = {}
+    if ctx.account.settings.get("conference") == "meet" and guests:
+        key = {"conferenceSolutionKey": {"type": "hangoutsMeet"}, "requestId": body["id"]}
+        body["conferenceData"] = {"createRequest": key}
+        params["conferenceDataVersion"] = 1
+    try:
+        made = ctx.request(
+            "calendar.events.insert", calendarId="primary", sendUpdates=_updates(attendees), body=body, **params
+        )
+    except Conflict:
+        made = reads.raw_event(ctx, body["id"])
+        if not _is_made_by(made, _key(ctx), args):
+            raise Conflict("another event was created with this key", fix="Use a key of its own.") from None
+    return reads.shown(ctx, made)
+
+
+def created(ctx: Context, args: Args) -> Reconciled:
+    """What became of a create: Google's answer to the id made from the key."""
+    try:
+        made = reads.raw_event(ctx, values.client_id(_key(ctx)))
+    except NotFound:
+        return Absent()
+    if not _is_made_by(made, _key(ctx), args):
+        return Absent()
+    return Done(reads.shown(ctx, made))
+
+
+def _is_made_by(event: Resource, key: str, args: Args) -> bool:
+    told = values.private_properties(event)
+    return told.get(values.KEY) == key and told.get(values.ARGS) == values.digest(args)
+
+
+# ---- update --------------------------------------------------------------------------------------------------------
+
+
+def update_event(ctx: Context, args: Args) -> dict[str, Any]:
+    event = _own(ctx, args["event_id"], "change", "Ask the organizer, or suggest another time by mail.")
+    if event.get("status") == "cancelled":
+        raise Conflict("the event is cancelled", fix="Create a new one.")
+    target = _target(ctx, event, args)
+    if _key(ctx) in _changes_of(target):
+        return _after_change(ctx, event, target, args)
+    before = reads.shown(ctx, event)
+    if args.get("etag") is not None and args["etag"] != before["etag"]:
+        raise Conflict("the event changed since it was read", fix="Read it again.")
+    old = values.parse_time(before["start"], "start"), values.parse_time(before["end"], "end")
+    new = _new_span(args, *old)
+    body = _fields(args)
+    if new != old:
+        body |= _moved(ctx, target, before, old, new)
+    attendees = _attendees(ctx, target, args, new=new, is_moved=new != old)
+    if attendees is not None:
+        body["attendees"] = attendees
+    body["extendedProperties"] = {"private": {values.CHANGES: _with_change(target, _key(ctx))}}
+    changed = ctx.request(
+        "calendar.events.patch",
+        calendarId="primary",
+        eventId=target["id"],
+        sendUpdates=_updates([*target.get("attendees", ()), *(attendees or ())]),
+        body=body,
+        if_match=target["etag"],
+    )
+    return _after_change(ctx, event, changed, args)
+
+
+def updated(ctx: Context, args: Args) -> Reconciled:
+    try:
+        event = _found(ctx, args["event_id"])
+        target = _target(ctx, event, args)
+    except NotFound:
+        return _series_moved_away(ctx, args)
+    if _key(ctx) not in _changes_of(target):
+        return Absent()
+    return Done(_after_change(ctx, event, target, args))
+
+
+def _series_moved_away(ctx: Context, args: Args) -> Reconciled:
+    """An instance is gone under its old time when its whole series was moved; the series itself says by which key."""
+    google_id, _ = values.split_id(args["event_id"])
+    try:
+        series = reads.raw_event(ctx, google_id.rpartition("_")[0] or google_id)
+    except NotFound:
+        return Absent()
+    return Done(reads.shown(ctx, series)) if _key(ctx) in _changes_of(series) else Absent()
+
+
+def _after_change(ctx: Context, event: Resource, changed: Resource, args: Args) -> dict[str, Any]:
+    if changed["id"] == event["id"] or not _answers_instance(event, args):
+        return reads.shown(ctx, changed)
+    return reads.shown(ctx, reads.raw_event(ctx, event["id"]))
+
+
+def _answers_instance(event: Resource, args: Args) -> bool:
+    """A change of a whole series is answered with the instance named, unless its time was changed: then that one is no more."""
+    return bool(event.get("recurringEventId")) and "start" not in args and "end" not in args
+
+
+def _fields(args: Args) -> Resource:
+    names = {"title": "summary", "description": "description", "location": "location"}
+    return {theirs: args[ours] for ours, theirs in names.items() if args.get(ours) is not None}
+
+
+def _new_span(args: Args, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    first = values.parse_time(args["start"], "start") if args.get("start") is not None else start
+    last = values.parse_time(args["end"], "end") if args.get("end") is not None else first + (end - start)
+    return _checked_span(first, last)
+
+
+def _moved(
+    ctx: Context,
+    target: Resource,
+    before: Mapping[str, Any],
+    old: tuple[datetime, datetime],
+    new: tuple[datetime, datetime],
+) -> Resource:
+    """Start and end of the event changed; of a series, moved on its own clock by as much as the instance named."""
+    home = reads.calendar_zone(ctx) if before["all_day"] or "timeZone" not in target["start"] else ""
+    zone = target["start"].get("timeZone") or home
+    start, end = new
+    if target.get("recurrence"):
+        first, _ = values.event_span(target, zone)
+        start = values.shifted(first, old[0], new[0], zone)
+        end = start + (new[1] - new[0])
+    first_time, last_time = values.event_times(start, end, zone, calendar_zone=home)
+    if target.get("recurrence"):
+        first_time["timeZone"] = last_time["timeZone"] = zone
+    return {"start": first_time, "end": last_time}
+
+
+def _attendees(
+    ctx: Context, target: Resource, args: Args, *, new: tuple[datetime, datetime], is_moved: bool
+) -> list[Resource] | None:
+    """The whole new list, because a patch replaces lists; None when it stays as it is. A new time asks everybody again."""
+    if target.get("attendeesOmitted"):
+        raise InvalidCall("Google does not show all guests of this event", fix="Change it in Google Calendar.")
+    known = reads.room_addresses(ctx)
+    now = [_clean(who) for who in target.get("attendees", ())]
+    room = args["room"].strip().lower() if args.get("room") else None
+    booked = [who["email"] for who in now if values.is_room(who, known)]
+    if room is not None or (is_moved and booked):
+        _bookable(ctx, room or booked[0], *new, without=target["id"])
+    guests = [who for who in now if not values.is_room(who, known) or room is None]
+    removed = values.addresses(args.get("remove_attendees"))
+    guests = [who for who in guests if who["email"] not in removed]
+    there = {who["email"] for who in guests}
+    guests += [
+        {"email": who} for who in values.addresses(args.get("add_attendees")) if who not in there and who != ctx.me
+    ]
+    if room is not None:
+        guests.append({"email": room, "resource": True})
+    if is_moved:
+        guests = [
+            who if who["email"] == ctx.me or values.is_room(who, known) else who | {"responseStatus": "needsAction"}
+            for who in guests
+        ]
+    return guests if guests != now else None
+
+
+def _clean(who: Mapping[str, Any]) -> Resource:
+    kept = {name: copy.deepcopy(who[name]) for name in _OF_AN_ATTENDEE if name in who}
+    return kept | {"email": str(who.get("email", "")).lower()}
+
+
+# ---- cancel, respond -----------------------------------------------------------------------------------------------
+
+
+def cancel_event(ctx: Context, args: Args) -> dict[str, Any]:
+    event = _own(ctx, args["event_id"], "cancel", "Decline it instead, with calendar.respond.")
+    answer = {"event_id": args["event_id"], "status": "cancelled"}
+    if event.get("status") == "cancelled":
+        return answer
+    target = _target(ctx, event, args)
+    params = {"calendarId": "primary", "eventId": target["id"], "sendUpdates": _updates(target.get("attendees", ()))}
+    try:
+        if args.get("message"):
+            text = "\n\n".join(part for part in (args["message"], target.get("description")) if part)
+            body = {"status": "cancelled", "description": text}
+            ctx.request("calendar.events.patch", body=body, if_match=target["etag"], **params)
+        else:
+            ctx.request("calendar.events.delete", **params)
+    except NotFound:  # 404 or 410: gone since it was read
+        return answer
+    return answer
+
+
+def cancelled(ctx: Context, args: Args) -> Reconciled:
+    """By the event's own state: a deletion carries no key, and whoever made it, nothing is left to cancel."""
+    answer = Done({"event_id": args["event_id"], "status": "cancelled"})
+    google_id, _ = values.split_id(args["event_id"])
+    try:
+        event = reads.raw_event(ctx, google_id)
+        if event.get("status") == "cancelled":
+            return answer
+        return answer if _target(ctx, event, args).get("status") == "cancelled" else Absent()
+    except NotFound:
+        return answer
+
+
+def respond(ctx: Context, args: Args) -> dict[str, Any]:
+    event = _found(ctx, args["event_id"])
+    if event.get("status") == "cancelled":
+        raise Conflict("the event is cancelled", fix="There is nothing to answer.")
+    attendees = [_clean(who) for who in event.get("attendees", ())]
+    if all(who["email"] != ctx.me for who in attendees):
+        raise Forbidden("this account is not invited to the event", fix="Only attendees can answer.")
+    for who in attendees:
+        if who["email"] == ctx.me:
+            who["responseStatus"] = args["response"]
+            if args.get("message"):
+                who["comment"] = args["message"]
+    answered = ctx.request(
+        "calendar.events.patch",
+        calendarId="primary",
+        eventId=event["id"],
+        sendUpdates="all",
+        body={
+            "attendees": attendees,
+            "extendedProperties": {"private": {values.CHANGES: _with_change(event, _key(ctx))}},
+        },
+        if_match=event["etag"],
+    )
+    return reads.shown(ctx, answered)
+
+
+def responded(ctx: Context, args: Args) -> Reconciled:
+    try:
+        event = _found(ctx, args["event_id"])
+    except NotFound:
+        return Absent()
+    return Done(reads.shown(ctx, event)) if _key(ctx) in _changes_of(event) else Absent()
+
+
+# ---- shared --------------------------------------------------------------------------------------------------------
+
+
+def _key(ctx: Context) -> str:
+    if ctx.key is None:
+        raise InvalidCall("an effect needs a key", fix="Call it through the gate.")
+    return ctx.key
+
+
+def _found(ctx: Context, event_id: str) -> Resource:
+    """The account's own copy, whosever calendar the id was read from."""
+    google_id, _ = values.split_id(event_id)
+    return reads.raw_event(ctx, google_id)
+
+
+def _own(ctx: Context, event_id: str, verb: str, fix: str) -> Resource:
+    google_id, place = values.split_id(event_id)
+    try:
+        event = reads.raw_event(ctx, google_id)
+    except NotFound:
+        if place == "primary":
+            raise
+        raise Forbidden(f"only the organizer can {verb} this event", fix=fix) from None
+    if values.organizer_of(event, ctx.me) != ctx.me:
+        raise Forbidden(f"only the organizer can {verb} this event", fix=fix)
+    return event
+
+
+def _target(ctx: Context, event: Resource, args: Args) -> Resource:
+    """The event a change goes to: the one named, or its series."""
+    if event.get("recurrence") and args.get("scope") == "this":
+        raise InvalidCall("the id names a whole series", fix="Name one instance, or use scope series.")
+    if args.get("scope") == "series" and event.get("recurringEventId"):
+        return reads.raw_event(ctx, event["recurringEventId"])
+    return event
+
+
+def _changes_of(event: Resource) -> list[str]:
+    return values.private_properties(event).get(values.CHANGES, "").split()
+
+
+def _with_change(event: Resource, key: str) -> str:
+    return " ".join([*(one for one in _changes_of(event) if one != key), key][-values.KEPT_CHANGES :])
+
+
+def _updates(attendees: Any) -> str:
+    """Whom Google tells. Named in every request: left out, guests would not learn of anything."""
+    return "all" if attendees else "none"
+
+
+def _checked_span(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    if not 0 < (end - start).total_seconds() <= LONGEST_DAYS * 86_400:
+        raise InvalidCall("the end must be after the start, and within a year of it", fix="Check both times.")
+    return start, end
+
+
+def _rule(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        raise InvalidCall("the recurrence is more than one rule", fix="Write one RRULE.")
+    return text if text.upper().startswith("RRULE:") else f"RRULE:{text}"
+
+
+def _without_none(when: Resource) -> Resource:
+    return {name: value for name, value in when.items() if value is not None}
+
+
+def _bookable(ctx: Context, room: str, start: datetime, end: datetime, *, without: str | None = None) -> str:
+    """The room's address. Conflict when it is taken; the room itself has the last word when it is invited."""
+    [address] = values.addresses([room])
+    if address not in {one["address"] for one in reads.rooms(ctx)}:
+        raise InvalidCall(f"there is no room {address!r}", fix="Choose one of calendar.list_rooms.")
+    if reads.is_free(ctx, address, start, end, without=without) is False:
+        raise Conflict("the room is taken at that time", fix="Choose another room or time.")
+    return address
