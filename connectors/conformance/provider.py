@@ -29,6 +29,7 @@ class Provider:
     colleague: Account | None = None  # a second account of the same organisation
     outsider: str = "nobody@outside.example"  # an address outside it
     channel: str | None = None  # a channel the account belongs to, the colleague not necessarily
+    lacks: frozenset[str] = frozenset()  # tools of its families that its backend cannot do; documented by name
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lose_answer: Callable[[str], None] | None = None  # the call arrives, its answer does not
     lose_request: Callable[[str], None] | None = None  # the call does not arrive, and the caller cannot know
@@ -42,6 +43,8 @@ class Provider:
         """Skips the test unless the connector offers the tools (or families) named."""
         offered = self.specs()
         for name in names:
+            if name in self.lacks:
+                pytest.skip(f"the backend lacks {name}")
             if name not in offered and name not in self.connector.families:
                 pytest.skip(f"{self.connector.name} does not offer {name}")
 

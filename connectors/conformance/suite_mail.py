@@ -152,7 +152,7 @@ class TestMail:
 
     def test_the_automatic_reply_is_what_was_set(self, provider: Provider) -> None:
         """Set, read, cleared."""
-        provider.need("mail")
+        provider.need("mail.set_auto_reply", "mail.get_auto_reply", "mail.clear_auto_reply")
         start, end = provider.now(), provider.now() + timedelta(days=3)
         args = {"start": iso(start), "end": iso(end), "subject": "Away", "body": "Back soon.", "audience": "everyone"}
 
