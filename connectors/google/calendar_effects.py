@@ -2,8 +2,8 @@
 
 create_event: the event's id is made from the key, so Google refuses a second one with 409; what stands there is then read and
 compared, and is the answer if it is ours. update_event reads, compares, and patches under If-Match, so that nothing written in between
-is lost; the key is kept with the event. cancel_event deletes (a word to the guests needs the patch to "cancelled", which alone can
-carry one). respond patches the account's own copy. Guests are told by `sendUpdates`, which every request names.
+is lost; the key is kept with the event. cancel_event patches the status, which is a deletion that carries our key and a word to the
+guests. respond patches the account's own copy. Guests are told by `sendUpdates`, which every request names.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def create_event(ctx: Context, args: Args) -> dict[str, Any]:
     if args.get("visibility") == "private":
         body["visibility"] = "private"
     if args.get("recurrence") is not None:
-        body["recurrence"] = [_rule(args["recurrence"])]
+        body["recurrence"] = [_rule(args["recurrence"], start)]
         for when in (body["start"], body["end"]):
             when.setdefault("timeZone", zone)
     params: dict[str, Any] = {}
@@ -114,7 +114,7 @@ def update_event(ctx: Context, args: Args) -> dict[str, Any]:
     attendees = _attendees(ctx, target, args, new=new, is_moved=new != old)
     if attendees is not None:
         body["attendees"] = attendees
-    body["extendedProperties"] = {"private": {values.CHANGES: _with_change(target, _key(ctx))}}
+    body["extendedProperties"] = _mark(target, _key(ctx))
     changed = ctx.request(
         "calendar.events.patch",
         calendarId="primary",
@@ -128,23 +128,14 @@ def update_event(ctx: Context, args: Args) -> dict[str, Any]:
 
 def updated(ctx: Context, args: Args) -> Reconciled:
     try:
-        event = _found(ctx, args["event_id"])
-        target = _target(ctx, event, args)
+        target = _standing(ctx, args)
     except NotFound:
-        return _series_moved_away(ctx, args)
+        return Absent()
     if _key(ctx) not in _changes_of(target):
         return Absent()
-    return Done(_after_change(ctx, event, target, args))
-
-
-def _series_moved_away(ctx: Context, args: Args) -> Reconciled:
-    """An instance is gone under its old time when its whole series was moved; the series itself says by which key."""
     google_id, _ = values.split_id(args["event_id"])
-    try:
-        series = reads.raw_event(ctx, google_id.rpartition("_")[0] or google_id)
-    except NotFound:
-        return Absent()
-    return Done(reads.shown(ctx, series)) if _key(ctx) in _changes_of(series) else Absent()
+    is_instance = target["id"] != google_id and "start" not in args and "end" not in args
+    return Done(reads.shown(ctx, reads.raw_event(ctx, google_id) if is_instance else target))
 
 
 def _after_change(ctx: Context, event: Resource, changed: Resource, args: Args) -> dict[str, Any]:
@@ -228,35 +219,41 @@ def _clean(who: Mapping[str, Any]) -> Resource:
 
 
 def cancel_event(ctx: Context, args: Args) -> dict[str, Any]:
-    event = _own(ctx, args["event_id"], "cancel", "Decline it instead, with calendar.respond.")
     answer = {"event_id": args["event_id"], "status": "cancelled"}
+    try:
+        event = _own(ctx, args["event_id"], "cancel", "Decline it instead, with calendar.respond.")
+    except NotFound:
+        if _standing(ctx, args).get("status") != "cancelled":
+            raise
+        return answer
     if event.get("status") == "cancelled":
         return answer
     target = _target(ctx, event, args)
-    params = {"calendarId": "primary", "eventId": target["id"], "sendUpdates": _updates(target.get("attendees", ()))}
+    body: Resource = {"status": "cancelled", "extendedProperties": _mark(target, _key(ctx))}
+    if args.get("message"):
+        body["description"] = "\n\n".join(part for part in (args["message"], target.get("description")) if part)
     try:
-        if args.get("message"):
-            text = "\n\n".join(part for part in (args["message"], target.get("description")) if part)
-            body = {"status": "cancelled", "description": text}
-            ctx.request("calendar.events.patch", body=body, if_match=target["etag"], **params)
-        else:
-            ctx.request("calendar.events.delete", **params)
+        ctx.request(
+            "calendar.events.patch",
+            calendarId="primary",
+            eventId=target["id"],
+            sendUpdates=_updates(target.get("attendees", ())),
+            body=body,
+        )
     except NotFound:  # 404 or 410: gone since it was read
         return answer
     return answer
 
 
 def cancelled(ctx: Context, args: Args) -> Reconciled:
-    """By the event's own state: a deletion carries no key, and whoever made it, nothing is left to cancel."""
-    answer = Done({"event_id": args["event_id"], "status": "cancelled"})
-    google_id, _ = values.split_id(args["event_id"])
+    """Google keeps an organizer's cancelled events, though of a single instance perhaps without our key. Then the attempt counts
+    as absent: a second one sees that the event is cancelled, and changes nothing."""
+    answer = {"event_id": args["event_id"], "status": "cancelled"}
     try:
-        event = reads.raw_event(ctx, google_id)
-        if event.get("status") == "cancelled":
-            return answer
-        return answer if _target(ctx, event, args).get("status") == "cancelled" else Absent()
+        event = _standing(ctx, args)
     except NotFound:
-        return answer
+        return Done(answer)  # Google has forgotten it
+    return Done(answer) if _key(ctx) in _changes_of(event) else Absent()
 
 
 def respond(ctx: Context, args: Args) -> dict[str, Any]:
@@ -278,7 +275,7 @@ def respond(ctx: Context, args: Args) -> dict[str, Any]:
         sendUpdates="all",
         body={
             "attendees": attendees,
-            "extendedProperties": {"private": {values.CHANGES: _with_change(event, _key(ctx))}},
+            "extendedProperties": _mark(event, _key(ctx)),
         },
         if_match=event["etag"],
     )
@@ -334,8 +331,24 @@ def _changes_of(event: Resource) -> list[str]:
     return values.private_properties(event).get(values.CHANGES, "").split()
 
 
-def _with_change(event: Resource, key: str) -> str:
-    return " ".join([*(one for one in _changes_of(event) if one != key), key][-values.KEPT_CHANGES :])
+def _mark(event: Resource, key: str) -> Resource:
+    """Extended properties with which the event remembers a change of ours; a patch leaves the others there."""
+    keys = [*(one for one in _changes_of(event) if one != key), key]
+    return {"private": {values.CHANGES: " ".join(keys[-values.KEPT_CHANGES :])}}
+
+
+def _standing(ctx: Context, args: Args) -> Resource:
+    """What a change was meant for, as it stands: the event named, or its series where that was meant, or is all there still is
+    (a moved or cancelled series has no instance at the old time)."""
+    google_id, _ = values.split_id(args["event_id"])
+    series, mark, _ = google_id.rpartition("_")
+    try:
+        event = reads.raw_event(ctx, google_id)
+    except NotFound:
+        if not mark:
+            raise
+        return reads.raw_event(ctx, series)
+    return _target(ctx, event, args)
 
 
 def _updates(attendees: Any) -> str:
@@ -349,10 +362,19 @@ def _checked_span(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _rule(text: str) -> str:
-    if "\n" in text or "\r" in text:
-        raise InvalidCall("the recurrence is more than one rule", fix="Write one RRULE.")
-    return text if text.upper().startswith("RRULE:") else f"RRULE:{text}"
+def _rule(text: str, start: datetime) -> str:
+    from dateutil.rrule import rrulestr
+
+    rule = text if text.upper().startswith("RRULE:") else f"RRULE:{text}"
+    try:
+        if "\n" in text or "\r" in text:
+            raise ValueError("more than one rule")
+        rrulestr(rule, dtstart=start)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidCall(
+            f"the recurrence {text!r} is not an RRULE", fix="Write e.g. RRULE:FREQ=WEEKLY;COUNT=10 (UNTIL in UTC)."
+        ) from error
+    return rule
 
 
 def _without_none(when: Resource) -> Resource:

@@ -108,11 +108,17 @@ def check(method_id: str, params: Mapping[str, Any], body: Mapping[str, Any] | N
         raise _misfit(method_id, "body", "is not taken")
     if body is not None and found.request_schema is not None:
         is_patch = found.http_method == "PATCH"  # there null means: remove the field
-        given = {name: value for name, value in body.items() if not (is_patch and value is None)}
+        given = _without_null(body) if is_patch else body
         for error in _validator(found.api, found.request_schema).iter_errors(given):
             where = "/".join(str(part) for part in error.absolute_path) or "body"
             raise _misfit(method_id, where, f"does not fit the schema ({error.validator})")
     return found
+
+
+def _without_null(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _without_null(one) for name, one in value.items() if one is not None}
 
 
 def _misfit(method_id: str, name: str, what: str) -> InvalidCall:

@@ -118,6 +118,12 @@ class Calendar:
 
     def show(self, event: Resource, role: str) -> Resource:
         """The copy as a reader with this access role gets it."""
+        if event["status"] == "cancelled" and (
+            "recurringEventId" in event or event["organizer"]["email"] != self.calendar_id
+        ):
+            # All that Google guarantees of these; an organizer's own cancelled events keep their details.
+            kept = ("id", "etag", "status", "recurringEventId", "originalStartTime")
+            return {"kind": "calendar#event"} | {name: event[name] for name in kept if name in event}
         if role not in READERS or (role == "reader" and event.get("visibility") == "private"):
             hidden = (
                 "id",

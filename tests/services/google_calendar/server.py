@@ -87,7 +87,7 @@ class GoogleCalendar:
         ]
 
     def answer(self, verb: str, target: str, headers: Mapping[str, str], raw: bytes) -> tuple[int, Any, Fault | None]:
-        """(status, body, fault that still has to strike the answer). Raises Refusal."""
+        """(status, body, fault that still has to strike the answer). Header names in lower case. Raises Refusal."""
         parts = urlsplit(target)
         method, path_values = self._document.route(verb, parts.path)
         reader = self._reader(headers, method)
@@ -97,7 +97,7 @@ class GoogleCalendar:
         with self._lock:
             fault = self._take(verb, method.method_id)
             _strike_before(fault)
-            if_match = headers.get("If-Match")
+            if_match = headers.get("if-match")
             self.requests.append(
                 Request(method_id=method.method_id, reader=reader, query=query, body=body, if_match=if_match)
             )
@@ -110,7 +110,7 @@ class GoogleCalendar:
         return status, _selected(result, query.get("fields")), fault
 
     def _reader(self, headers: Mapping[str, str], method: Method) -> str:
-        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        token = headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.world.users:
             raise Refusal(401, "authError", "Invalid Credentials", WWW_Authenticate='Bearer error="invalid_token"')
         granted = self.world.scopes.get(token)
@@ -202,7 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
         extra: Mapping[str, str] = {}
         fault = None
         try:
-            status, result, fault = self.owner.answer(self.command, self.path, dict(self.headers), raw)
+            status, result, fault = self.owner.answer(
+                self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, raw
+            )
         except Refusal as refusal:
             status, result, extra = refusal.status, refusal.body(), refusal.headers
         except json.JSONDecodeError:

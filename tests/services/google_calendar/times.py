@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import recurring_ical_events
+from dateutil.rrule import rrulestr
 from icalendar import Calendar as ICalendar
 
 from tests.services.google_calendar.discovery import Refusal
@@ -77,6 +78,9 @@ def check_rules(lines: list[str], start: When) -> None:
         if line.partition(":")[0].partition(";")[0] not in ("RRULE", "EXRULE", "RDATE", "EXDATE"):
             raise Refusal(400, "invalid", "Invalid recurrence rule.")
     try:
+        for line in lines:
+            if "RULE" in line.partition(":")[0]:  # recurring-ical-events passes over what it cannot read
+                rrulestr(line, dtstart=instant(start, "UTC"))
         list(_starts(tuple(lines), start, start + timedelta(days=1)))
     except (ValueError, KeyError, TypeError) as error:
         raise Refusal(400, "invalid", f"Invalid recurrence rule. {error}") from error
