@@ -1,0 +1,140 @@
+"""What the guard and the ledger are told about a server's tool: by a person's manifest, else by the server's own hints, else the worst.
+
+A manifest file is the word of whoever configured the server, and stands as it is written. Hints (MCP's annotations) are the
+server's own word about itself, and are believed only as far as a lie costs little:
+- `readOnlyHint` makes a tool a fetch: something is sent out and something comes back. So it may go ahead unasked, but what is
+  sent counts as leaving (no secret goes with it), and nothing that comes back has an inside author. It is not believed where
+  the tool's own name says that it changes something, or `destructiveHint` does.
+- `destructiveHint: false` and `idempotentHint` decide whether a doubtful attempt may be repeated, and whether the tool is
+  treated as destructive where its name names an ordinary effect. A server could do its own work twice without us anyway.
+- Without hints, and for a name nobody understands, the tool is a destructive effect that nothing takes back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import ConnectorError
+from connectors.spec import EffectClass
+
+AUTHOR = (
+    "server"  # the field that would name the author; a server's records have none, so that nobody inside wrote them
+)
+OUTPUT: Mapping[str, Any] = {"fields": {AUTHOR: "text"}, "author": AUTHOR}  # every value is text, save ids
+UNKNOWN = "rule"  # the guard's word for what is destructive whatever it touches
+
+READS = frozenset(
+    "get list search read find fetch show view describe query lookup look check count status diff log head tail tree "
+    "info stat browse resolve convert calculate compute validate preview explain compare echo".split()
+)
+CHANGES: Mapping[str, str] = {
+    verb: effect
+    for effect, verbs in {
+        "send": "send reply forward submit",
+        "create": "create add new insert book schedule make draft generate upload save",
+        "update": "update set edit modify move rename mark assign append write put patch replace change commit merge "
+        "checkout archive label enable disable complete close reopen",
+        "delete": "delete destroy drop purge clear cancel erase wipe reset trash",
+        "remove": "remove revoke unshare",
+        "share": "share grant",
+        "invite": "invite",
+        "pay": "pay transfer buy purchase refund charge order",
+        "publish": "publish deploy push release broadcast",
+        UNKNOWN: "run execute exec eval call invoke install kill stop start restart",
+    }.items()
+    for verb in verbs.split()
+}  # fmt: skip
+NOUNS_TOO: Mapping[str, str] = {"post": "send", "message": "send", "email": "send", "notify": "send", "comment": "send"}
+_LINKLIKE = re.compile(r"ur[il]|link|href|site|page|domain|host|address|path|file", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """effect_class: the ledger's; manifest: the guard's; source: who says so, "manifest" | "annotations" | "nobody"."""
+
+    effect_class: EffectClass
+    manifest: Mapping[str, Any]
+    source: str
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A manifest file (CONTRACT: Manifests). ConnectorError that names the file if it cannot be used."""
+    import yaml
+
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConnectorError(f"the manifest {path.name!r} cannot be read", fix="see that it is a YAML file") from error
+    if not isinstance(told, dict) or told.get("version") != 1 or not isinstance(told.get("tools"), dict):
+        raise ConnectorError(
+            f"the manifest {path.name!r} is not one of version 1 with `tools`", fix="begin it with `version: 1`"
+        )
+    for tool, entry in told["tools"].items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("effect"), str):
+            raise ConnectorError(
+                f"the manifest {path.name!r} says no effect for {str(tool)!r}", fix="give each tool an `effect`"
+            )
+    return told
+
+
+def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], told: Mapping[str, Any] | None) -> Word:
+    """What is said about a tool (its name on the wire, its closed schema, its annotations, its entry of the manifest)."""
+    if told is not None:
+        return Word(effect_class=_class_of(str(told["effect"]), hints, told), manifest=dict(told), source="manifest")
+    effect, noun = _of_name(tool)
+    said_harmless = hints.get("destructiveHint") is False
+    if hints.get("readOnlyHint") is True and effect is None and hints.get("destructiveHint") is not True:
+        manifest: dict[str, Any] = {
+            "effect": "fetch",
+            "noun": noun,
+            "args": _leaving(parameters),
+            "output": dict(OUTPUT),
+        }
+        return Word(effect_class=EffectClass.READ, manifest=fetch, source="annotations")
+    is_hinted = said_harmless and effect is not None
+    manifest: dict[str, Any] = {
+        "effect": effect if is_hinted and effect is not None else UNKNOWN,
+        "noun": noun,
+        "destructive": not is_hinted,
+        "output": dict(OUTPUT),
+    }
+    effect_class = _class_of(str(manifest["effect"]), hints, {})
+    return Word(effect_class=effect_class, manifest=manifest, source="annotations" if is_hinted else "nobody")
+
+
+def _class_of(effect: str, hints: Mapping[str, Any], told: Mapping[str, Any]) -> EffectClass:
+    """The ledger's word. Never KEYED: MCP carries no idempotency key, so nobody refuses a second call."""
+    if effect in ("read", "fetch"):
+        return EffectClass.READ
+    is_idempotent = told.get("idempotent")
+    if is_idempotent is None:
+        is_idempotent = hints.get("idempotentHint") is True and hints.get("destructiveHint") is False
+    if is_idempotent:
+        return EffectClass.IDEMPOTENT
+    return EffectClass.UNKEYED if isinstance(told.get("lookup"), Mapping) else EffectClass.IRREVERSIBLE
+
+
+def _of_name(tool: str) -> tuple[str | None, str]:
+    """The effect that a name names (None: it reads, or names none that we know), and what it is about."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", tool)
+    words = [part.lower() for part in re.split(r"[^A-Za-z0-9]+", spaced) if part]
+    for verbs in (READS | CHANGES.keys(), NOUNS_TOO.keys()):
+        for at, part in enumerate(words):
+            if part in verbs:
+                noun = " ".join(words[:at] + words[at + 1 :])
+                return (None if part in READS else CHANGES.get(part) or NOUNS_TOO[part]), noun
+    return None, " ".join(words)
+
+
+def _leaving(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Free texts among the arguments: what is written into them leaves. Addresses of pages and files keep the guard's own roles."""
+    found: dict[str, Any] = {}
+    for name, schema in (parameters.get("properties") or {}).items():
+        is_free = isinstance(schema, Mapping) and schema.get("type") == "string" and "enum" not in schema
+        if is_free and not _LINKLIKE.search(name) and schema.get("format") is None:
+            found[name] = "text"
+    return found
