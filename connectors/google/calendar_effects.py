@@ -110,7 +110,7 @@ def update_event(ctx: Context, args: Args) -> dict[str, Any]:
     new = _new_span(args, *old)
     body = _fields(args)
     if new != old:
-        body |= _moved(ctx, target, before, old, new)
+        body |= _moved(ctx, target, old, new)
     attendees = _attendees(ctx, target, args, new=new, is_moved=new != old)
     if attendees is not None:
         body["attendees"] = attendees
@@ -163,13 +163,13 @@ def _new_span(args: Args, start: datetime, end: datetime) -> tuple[datetime, dat
 def _moved(
     ctx: Context,
     target: Resource,
-    before: Mapping[str, Any],
     old: tuple[datetime, datetime],
     new: tuple[datetime, datetime],
 ) -> Resource:
     """Start and end of the event changed; of a series, moved on its own clock by as much as the instance named."""
-    home = reads.calendar_zone(ctx) if before["all_day"] or "timeZone" not in target["start"] else ""
-    zone = target["start"].get("timeZone") or home
+    zone = target["start"].get("timeZone", "")
+    home = reads.calendar_zone(ctx) if not zone or values.are_midnights(*new, zone) else ""
+    zone = zone or home
     start, end = new
     if target.get("recurrence"):
         first, _ = values.event_span(target, zone)

@@ -3,7 +3,8 @@
 What Google lacks, by name: an instance of a series does not say its series' rule (`recurrence` is null; its series does). Rooms
 come from the connection's setting `rooms`, or else from the resource calendars on the account's own calendar list; the company's
 whole list of rooms would need an administrator's scope and is not asked for. Working hours come from each person's calendar, where
-Workspace keeps them; of people who set none, `DEFAULT_HOURS` are assumed.
+Workspace keeps them, unless the setting `people` (address → {"zone", "working_hours"}) says otherwise; of people who set none,
+`DEFAULT_HOURS` are assumed.
 """
 
 from __future__ import annotations
@@ -251,7 +252,10 @@ def find_slots(ctx: Context, args: Args) -> dict[str, Any]:
 
 
 def _hours_of(ctx: Context, who: str) -> dict[str, Any] | None:
-    """Zone and working hours; None where the calendar does not say even its zone."""
+    """Zone and working hours: those of the connection's setting `people`, else of the calendar; None where it has no zone."""
+    told = (ctx.account.settings.get("people") or {}).get(who)
+    if isinstance(told, Mapping) and told.get("zone"):
+        return {"zone": told["zone"], "working_hours": dict(told.get("working_hours") or DEFAULT_HOURS)}
     try:
         calendar = ctx.request("calendar.calendars.get", calendarId=calendar_id(ctx, who))
     except (NotFound, Forbidden):

@@ -87,7 +87,8 @@ def _resync(ctx: Context, since: datetime) -> Changes:
 
 
 def _listed(ctx: Context, page: Mapping[str, Any]) -> list[Change]:
-    events: list[Resource] = sorted(page.get("items", ()), key=lambda one: (one.get("updated", ""), one["id"]))
+    # A cancelled instance may not say when; it is not older than what does.
+    events: list[Resource] = sorted(page.get("items", ()), key=lambda one: (one.get("updated", "~"), one["id"]))
     return [
         Change(
             change_id=f"{one['id']}:{values.digest(one.get('etag'))[:16]}", kind="event", record=_record(ctx, one, page)
