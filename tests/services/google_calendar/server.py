@@ -54,6 +54,7 @@ class GoogleCalendar:
     def __init__(self, world: World) -> None:
         self.world = world
         self.requests: list[Request] = []
+        self.meanwhile: Callable[[], None] | None = None  # done once, just before the next change is
         self._orders: deque[_Order] = deque()
         self._lock = threading.Lock()
         self._document = discovery.load()
@@ -66,6 +67,14 @@ class GoogleCalendar:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+
+    def begin_again(self, world: World) -> None:
+        """Another world, nothing recorded, no fault ordered."""
+        with self._lock:
+            self.world = world
+            self.requests.clear()
+            self._orders.clear()
+            self.meanwhile = None
 
     @property
     def root(self) -> str:
@@ -97,6 +106,9 @@ class GoogleCalendar:
         with self._lock:
             fault = self._take(verb, method.method_id)
             _strike_before(fault)
+            if self.meanwhile is not None and _changes(verb, method.method_id):
+                act, self.meanwhile = self.meanwhile, None
+                act()
             if_match = headers.get("if-match")
             self.requests.append(
                 Request(method_id=method.method_id, reader=reader, query=query, body=body, if_match=if_match)
