@@ -1,0 +1,179 @@
+"""Slack as a provider: the chat and directory families over the Web API, as the bot whose token the connection holds.
+
+Credentials: `bot_token`, and optionally the person's own `user_token` for Slack's search; a `user_token` alone acts as that
+person. Every tool of both families is there. See `tools` for classes and scopes, `search` and `messages` for how far reading
+goes, `reconcile` for what can be told about a lost answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from connectors.errors import InvalidCall, ReconsentNeeded
+from connectors.office import wire
+from connectors.office.wire import Args
+from connectors.slack import effects, messages, preconditions, reconcile, search, stream
+from connectors.slack import people as users
+from connectors.slack.limits import Buckets
+from connectors.slack.line import Line
+from connectors.slack.tools import FAMILIES, specs
+from connectors.slack.workspace import Workspace
+from connectors.spec import Account, Changes, Json, Precondition, Reconciled, ToolSpec
+
+MOST_KEPT = 64  # connections whose caches are kept
+
+Reader = Callable[[Workspace, Args], Awaitable[dict[str, Any]]]
+Writer = Callable[[Workspace, Args, str], Awaitable[dict[str, Any]]]
+
+
+class SlackConnector:
+    """One app installation for each connection. Holds caches of what Slack told it, nothing that has to survive."""
+
+    name = "slack"
+    families = FAMILIES
+    streams = frozenset({"chat"})
+
+    def __init__(self, *, base_url: str | None = None, share: float = 1.0) -> None:
+        self._base_url, self._share = base_url, share
+        self._kept: dict[tuple[str, str], Workspace] = {}
+
+    def tools(self) -> Sequence[ToolSpec]:
+        return tuple(specs().values())
+
+    async def call(self, tool: str, args: Mapping[str, Any], *, account: Account, key: str | None) -> Json:
+        spec = _validate(tool, args)
+        ws = self._workspace(account)
+        if spec.is_read:
+            return await _READERS[tool](ws, args)
+        if key is None or re.fullmatch(r"[a-z0-9]{1,64}", key) is None:
+            raise InvalidCall(f"{tool} needs a key of lower-case letters and digits", fix="Call it through the gate.")
+        return await _WRITERS[tool](ws, args, key)
+
+    async def reconcile(
+        self, tool: str, args: Mapping[str, Any], *, account: Account, key: str, attempted_at: datetime
+    ) -> Reconciled:
+        _validate(tool, args)
+        return await reconcile.reconcile(self._workspace(account), tool, args, key, attempted_at)
+
+    async def preconditions(
+        self, tool: str, args: Mapping[str, Any], *, account: Account, now: datetime
+    ) -> Sequence[Precondition]:
+        _validate(tool, args)
+        return await preconditions.of(self._workspace(account), tool, args)
+
+    async def check(self, precondition: Precondition, *, account: Account, now: datetime) -> str | None:
+        return await preconditions.broken(self._workspace(account), precondition)
+
+    async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
+        _followed(family)
+        return await stream.changes(self._workspace(account), cursor)
+
+    async def wait(self, family: str, *, account: Account, cursor: str, at_most_s: float) -> None:
+        _followed(family)
+        await stream.wait(at_most_s)
+
+    async def whoami(self, account: Account) -> dict[str, str]:
+        """Whom the tokens act as: `address` (the account's subject), `user_id`, `team_id`. For connecting and `doctor`."""
+        ws = self._workspace(account)
+        me = await ws.me()
+        person = (await ws.people([me.user_id])).get(me.user_id)
+        return {"address": person.address, "name": person.name, "user_id": me.user_id, "team_id": me.team_id}
+
+    def _workspace(self, account: Account) -> Workspace:
+        bot, user = account.credentials.get("bot_token"), account.credentials.get("user_token")
+        acting = bot or user
+        if not acting:
+            raise ReconsentNeeded("this connection has no Slack token", fix="Connect again: deputy connect slack.")
+        digest = hashlib.sha256(f"{bot or ''} {user or ''}".encode()).hexdigest()
+        known = (account.connection_id, digest)
+        if known not in self._kept:
+            for old in [one for one in self._kept if one[0] == account.connection_id]:
+                del self._kept[old]  # other credentials may see other things
+            while len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            line = Line(acting, Buckets(self._share), base_url=self._base_url)
+            searching = Line(user, Buckets(self._share), base_url=self._base_url) if user else None
+            self._kept[known] = Workspace(line, searching)
+        return self._kept[known]
+
+
+async def _list_channels(ws: Workspace, args: Args) -> dict[str, Any]:
+    wanted = wire.words(args.get("query"))
+    channels = sorted(
+        (one for one in await ws.channels(fresh=args.get("cursor") is None) if one.is_member or not one.is_private),
+        key=lambda one: one.name,
+    )
+    found = [one for one in channels if all(word in wire.fold(f"#{one.name} {one.purpose}") for word in wanted)]
+    page = wire.cut_page(found, args, "channels")
+    return {"channels": await ws.show_channels(page["channels"]), "next": page["next"]}
+
+
+async def _list_people(ws: Workspace, args: Args) -> dict[str, Any]:
+    return users.list_people(await ws.people(), args)
+
+
+async def _get_person(ws: Workspace, args: Args) -> dict[str, Any]:
+    return users.get_person(await ws.people(), args)
+
+
+async def _list_users(ws: Workspace, args: Args) -> dict[str, Any]:
+    return users.list_users(await ws.people(), args)
+
+
+def _without_key(act: Reader) -> Writer:
+    async def acting(ws: Workspace, args: Args, key: str) -> dict[str, Any]:
+        return await act(ws, args)
+
+    return acting
+
+
+_READERS: Mapping[str, Reader] = {
+    "directory.list_people": _list_people,
+    "directory.get_person": _get_person,
+    "chat.list_channels": _list_channels,
+    "chat.list_users": _list_users,
+    "chat.history": messages.history,
+    "chat.search": search.search,
+    "chat.get_thread": messages.get_thread,
+}
+_WRITERS: Mapping[str, Writer] = {
+    "chat.post_message": effects.post_message,
+    "chat.send_direct": effects.send_direct,
+    "chat.update_message": _without_key(effects.update_message),
+    "chat.delete_message": _without_key(effects.delete_message),
+    "chat.add_reaction": _without_key(effects.add_reaction),
+    "chat.create_channel": _without_key(effects.create_channel),
+    "chat.invite": _without_key(effects.invite),
+}
+
+
+def _followed(family: str) -> None:
+    if family not in SlackConnector.streams:
+        raise InvalidCall(f"{family!r} cannot be followed on Slack", fix="Follow chat.")
+
+
+@lru_cache(maxsize=32)
+def _validator(tool: str) -> Any:
+    from jsonschema import Draft202012Validator  # here: client commands never call a tool, and it costs 80 ms
+
+    return Draft202012Validator(specs()[tool].parameters)
+
+
+def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
+    spec = specs().get(tool)
+    if spec is None:
+        raise InvalidCall(f"Slack has no tool {tool!r}", fix="Use one of its tools().")
+    for error in _validator(tool).iter_errors(dict(args)):
+        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
+        raise InvalidCall(f"{tool}: {where}: {error.message}", fix="Follow the tool's parameter schema.")
+    return spec
+
+
+def open_connector(*, base_url: str | None = None, share: float = 1.0) -> SlackConnector:
+    """For the registry. `base_url`: another Web API root, for tests; `share`: of Slack's documented limits, e.g. 0.5 for two."""
+    return SlackConnector(base_url=base_url, share=share)

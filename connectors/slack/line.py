@@ -1,0 +1,117 @@
+"""The wire to Slack: one request for each that is meant, never repeated here, and every failure in our own words.
+
+slack-sdk repeats a POST whose connection dropped unless its retry handlers are taken away, so they are. What cannot have
+arrived is Unreachable; what may have, and would have changed something, is OutcomeUnknown.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import ConnectorError, OutcomeUnknown, Unreachable
+from connectors.slack import refusals
+from connectors.slack.limits import Buckets
+
+if TYPE_CHECKING:
+    from slack_sdk.web.async_client import AsyncWebClient
+
+REQUEST_S = 8  # shorter than every wire time-out of a tool
+PATIENCE_S = 2.0  # a read waits so long for its bucket; longer waits are the gate's affair
+_SILENT = "connectors.slack.line"
+
+
+class Line:
+    """One token's requests. Knows no tool; holds the token, and shows it nowhere."""
+
+    def __init__(self, token: str, buckets: Buckets, *, base_url: str | None = None) -> None:
+        self._token, self._buckets, self._base_url = token, buckets, base_url
+        self._made: AsyncWebClient | None = None
+
+    @property
+    def _client(self) -> AsyncWebClient:
+        if self._made is None:
+            from slack_sdk.web.async_client import AsyncWebClient
+
+            logger = logging.getLogger(_SILENT)
+            logger.setLevel(logging.WARNING)  # at DEBUG slack-sdk logs whole messages
+            self._made = AsyncWebClient(
+                token=self._token,
+                base_url=self._base_url or AsyncWebClient.BASE_URL,
+                timeout=REQUEST_S,
+                retry_handlers=[],
+                logger=logger,
+            )
+        return self._made
+
+    async def read(self, method: str, /, **form: Any) -> dict[str, Any]:
+        """The answer of a method that changes nothing. Fields that are None are left out."""
+        return (await self.read_at(method, **form))[0]
+
+    async def read_at(self, method: str, /, **form: Any) -> tuple[dict[str, Any], int | None]:
+        """`read`, and Slack's own time of the answer in seconds since 1970, where it says it."""
+        await self._buckets.take(method, "", patience_s=PATIENCE_S)
+        plain = {name: _plain(value) for name, value in form.items() if value is not None}
+        answer, headers = await self._send(method, {"data": plain}, is_write=False)
+        return answer, _time_of(headers)
+
+    async def write(self, method: str, /, **body: Any) -> dict[str, Any]:
+        """One POST that changes something. RateLimited at once when its bucket is empty: nothing is sent late."""
+        await self._buckets.take(method, str(body.get("channel", "")), patience_s=0.0)
+        given = {name: value for name, value in body.items() if value is not None}
+        return (await self._send(method, {"json": given}, is_write=True))[0]
+
+    async def _send(
+        self, method: str, body: Mapping[str, Any], *, is_write: bool
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        import aiohttp
+        from slack_sdk.errors import SlackApiError
+
+        try:
+            response = await self._client.api_call(method, **body)
+        except SlackApiError as error:
+            raise _refused(error, method, is_write) from None  # its text holds the whole answer
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unreachable("Slack cannot be reached", fix="Look at the network, and try again.") from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
+            if is_write:
+                raise OutcomeUnknown(
+                    f"Slack did not answer {method} ({type(error).__name__})", fix="Ask it what became of the attempt."
+                ) from error
+            raise Unreachable(f"Slack did not answer {method}", fix="Try again later.") from error
+        data = response.data
+        return (data if isinstance(data, dict) else {}), response.headers
+
+
+def _refused(error: Any, method: str, is_write: bool) -> ConnectorError:
+    """The body is a dict where Slack answered; where something before it did, it is text, or could not be read."""
+    response = error.response
+    data = getattr(response, "data", None)
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
+    answer = data if isinstance(data, dict) else {}
+    if status == 200 and not answer.get("error"):  # half an answer, or none of Slack's
+        if is_write:
+            return OutcomeUnknown(f"the answer to {method} cannot be read", fix="Ask what became of the attempt.")
+        return Unreachable(f"the answer to {method} cannot be read", fix="Try again later.")
+    retry_after = str(response.headers.get("Retry-After", ""))
+    return refusals.of(
+        str(answer.get("error") or ""),
+        answer,
+        method=method,
+        status=status,
+        retry_after_s=float(retry_after) if retry_after.isdigit() else None,
+        is_write=is_write,
+    )
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _time_of(headers: Mapping[str, str]) -> int | None:
+    try:
+        return int(parsedate_to_datetime(headers["Date"]).timestamp())
+    except (KeyError, TypeError, ValueError):
+        return None
