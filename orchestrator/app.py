@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.agents.spec import Catalogue
     from orchestrator.engine.advance import House
     from orchestrator.engine.agent_start import AgentRoom
+    from orchestrator.gate.credentials import Vault
     from orchestrator.gate.toolbox import Toolbox
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
@@ -140,6 +141,14 @@ def toolbox(settings: Settings) -> Toolbox:
     return Toolbox(enabled)
 
 
+def vault(settings: Settings) -> Vault:
+    """Opens the credentials of the settings' tenant."""
+    from orchestrator.gate.credentials import Vault
+    from orchestrator.gate.keys import keys_of
+
+    return Vault(lambda: keys_of(settings.key_source, settings.home), tenant_id=settings.tenant)
+
+
 class PresentHouse:
     """The house as the files of policies, workflows and office say now; built anew when one of them has changed."""
 
@@ -149,16 +158,20 @@ class PresentHouse:
             settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant
         )
         self._models = models(settings)
+        self._vault = vault(settings)
         self._stamp = self._files()
-        self._house = house(settings, self.exporter, self._models)
+        self._house = self._build()
 
     def house(self) -> House:
         """Costs a few `stat` calls while nothing has changed. A bundle that no longer loads stops the advance, which is tried again."""
         stamp = self._files()
         if stamp != self._stamp:
-            self._house = house(self._settings, self.exporter, self._models)
+            self._house = self._build()
             self._stamp = stamp
         return self._house
+
+    def _build(self) -> House:
+        return house(self._settings, self.exporter, self._models, self._vault)
 
     async def close_models(self) -> None:
         if self._models is not None:
@@ -201,8 +214,13 @@ def agent_room(settings: Settings, known: Models) -> AgentRoom:
     )
 
 
-def house(settings: Settings, exporter: telemetry.Exporter | None = None, known: Models | None = None) -> House:
-    """What a worker's advances share: tools, guard, workflows, models. `known`: models that are in use already."""
+def house(
+    settings: Settings,
+    exporter: telemetry.Exporter | None = None,
+    known: Models | None = None,
+    opened: Vault | None = None,
+) -> House:
+    """What a worker's advances share: tools, guard, workflows, models. `known`, `opened`: models and credentials in use already."""
     known = known or models(settings)
     from orchestrator.engine.advance import House
     from policies.guard import Guard
@@ -227,6 +245,7 @@ def house(settings: Settings, exporter: telemetry.Exporter | None = None, known:
         approval_expiry=timedelta(days=settings.approval_expiry_days),
         telemetry_content=settings.telemetry_content,
         exporter=exporter,
+        vault=opened or vault(settings),
     )
 
 
@@ -260,9 +279,15 @@ def refresh_people(settings: Settings) -> None:
             shared = next((c for c in connections.every(tx) if "directory" in c.families and c.state == "active"), None)
         if shared is None:
             return
+        from orchestrator.engine.around import accounts
         from orchestrator.gate.directory import read_people
+        from orchestrator.store.writer import Writer
 
-        found = asyncio.run(read_people(toolbox(settings), shared))
+        writer = Writer(store)
+        try:
+            found = asyncio.run(read_people(toolbox(settings), shared, accounts(vault(settings), writer)))
+        finally:
+            writer.close()
         if found is not None:
             with store.tx() as tx:
                 people.upsert_many(tx, found, shared.connector, clock.now())

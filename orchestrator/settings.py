@@ -103,6 +103,16 @@ class Settings(ModelSettings):
     )
     office_path: Path | None = Field(default=None, description="The office's file; default: office.db in the home")
 
+    credentials_key: SecretStr | None = Field(
+        default=None,
+        description="Key that seals stored credentials: empty: credentials.key in the home; file:PATH, keyring, kms:NAME,"
+        " command:PROGRAM, or keys in base64, comma-separated, the newest first",
+    )
+    connectors: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='Settings of connectors, a table each: [connectors.NAME]; kind = "mcp" with command or url adds a tool server',
+    )
+
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
     @classmethod
@@ -209,6 +219,11 @@ class Settings(ModelSettings):
             "wall_ms": int(self.budget_minutes * 60_000),
             "effects": self.budget_effects,
         }
+
+    @property
+    def key_source(self) -> str:
+        """`credentials_key` as text; empty: the file in the home."""
+        return "" if self.credentials_key is None else self.credentials_key.get_secret_value().strip()
 
     @property
     def workflow_folder(self) -> Path:
@@ -382,7 +397,9 @@ def _bad_value(error: ValidationError, origins: Mapping[str, Origin]) -> UsageEr
     field = Settings.model_fields.get(name)
     value = first.get("input")
     inner = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:])
-    secret = name in ("token", "database_url", "model_api_key") or isinstance(value, Mapping | list | tuple)
+    secret = name in ("token", "database_url", "model_api_key", "credentials_key") or isinstance(
+        value, Mapping | list | tuple
+    )
     shown = "" if secret or value is None else f" {value!r}"
     origin = origins.get(name, Origin(kind="default", place=""))
     help_text = f"{name}: {field.description}" if field is not None and field.description else "see: deputy config show"

@@ -19,7 +19,7 @@ from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
 from orchestrator.domain.person import Person
-from orchestrator.engine.around import Around, KnownPeople, look_around
+from orchestrator.engine.around import Around, KnownPeople, accounts, look_around
 from orchestrator.engine.at_gate import open_gate
 from orchestrator.engine.claim_ledger import ClaimLedger
 from orchestrator.engine.hearing import hear_answers
@@ -30,12 +30,13 @@ from orchestrator.engine.spans import Spans
 from orchestrator.errors import UsageError
 from orchestrator.gate import directory
 from orchestrator.gate.authorize import open_case
-from orchestrator.gate.credentials import choose
+from orchestrator.gate.credentials import Vault
 from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store import lease as leases
 from orchestrator.store import packets, people, runs, steplog
 from orchestrator.store import spans as spans_table
+from orchestrator.store.connections import choose
 from orchestrator.store.database import Tx
 from orchestrator.store.lease import Claimed
 from orchestrator.store.packets import Packet
@@ -71,6 +72,7 @@ class House:
     approval_expiry: timedelta = timedelta(days=7)
     telemetry_content: telemetry.Content = "redacted"
     exporter: telemetry.Exporter | None = None
+    vault: Vault = field(default_factory=Vault)
 
     @property
     def admins(self) -> frozenset[str]:
@@ -149,7 +151,7 @@ class Advancer:
         read_s = self._people_read_s.get(connection.connection_id) if connection is not None else None
         if connection is None or (read_s is not None and time.monotonic() - read_s < PEOPLE_FRESH_S):
             return around
-        found = await directory.read_people(house.toolbox, connection)
+        found = await directory.read_people(house.toolbox, connection, accounts(house.vault, writer))
         if found is None:
             return around
         self._people_read_s[connection.connection_id] = time.monotonic()

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
+from connectors.spec import Account
 from orchestrator.domain.item import Item
 from orchestrator.domain.person import Person
-from orchestrator.store import connections, people, quotas
+from orchestrator.gate.credentials import Accounts, Vault
+from orchestrator.store import connections, credentials, people, quotas
 from orchestrator.store.connections import Connection
+from orchestrator.store.credentials import Sealed
 from orchestrator.store.database import Tx
+from orchestrator.store.writer import Writer
 
 
 class Speaking(TypedDict):
@@ -59,3 +63,15 @@ def look_around(tx: Tx, item: Item, known: KnownPeople) -> Around:
         connections=connections.list_for(tx, item.requester),
         used=quotas.used(tx, item.root_id),
     )
+
+
+def accounts(vault: Vault, writer: Writer) -> Accounts:
+    """Opens accounts with the credentials that this worker's store holds at that moment."""
+
+    async def sealed(connection_id: str) -> Sealed | None:
+        return await writer.read(credentials.in_use, connection_id)
+
+    async def account(connection: Connection) -> Account:
+        return await vault.account(connection, sealed)
+
+    return account

@@ -10,6 +10,7 @@ from orchestrator.domain.call import CallOutcome, ToolCall
 from orchestrator.domain.item import Item
 from orchestrator.engine.around import Around
 from orchestrator.gate.authorize import Authority
+from orchestrator.gate.credentials import Vault
 from orchestrator.gate.perform import Gate, Inside, Ledger, OpenWait
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store import runs
@@ -28,6 +29,8 @@ class Rules(Protocol):
     def toolbox(self) -> Toolbox: ...
     @property
     def guard(self) -> Guard: ...
+    @property
+    def vault(self) -> Vault: ...
     @property
     def roles(self) -> Mapping[str, frozenset[str]]: ...
     @property
@@ -88,6 +91,7 @@ def open_gate(
             if not (wait.closed and wait.answered_at is None)
         },
         inside=inside,
+        vault=rules.vault,
         pins=run.pins.get("tools", {}),
         approval_expiry=rules.approval_expiry,
         on_decision=on_decision,

@@ -13,7 +13,8 @@ from orchestrator.domain.call import ToolCall
 from orchestrator.domain.effect import Approval, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.gate.perform import Attempt
-from orchestrator.store import connections, effects, quotas, steplog, waits
+from orchestrator.store import connections, credentials, effects, quotas, steplog, waits
+from orchestrator.store.credentials import Sealed
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.steplog import Row
@@ -117,6 +118,9 @@ class ClaimLedger:
 
     async def used(self) -> Mapping[str, int]:
         return await self._put(quotas.used, self.lease.item.root_id)
+
+    async def sealed(self, connection_id: str) -> Sealed | None:
+        return await self.writer.read(credentials.in_use, connection_id)
 
     async def close_questions(self, prefix: str) -> None:
         """Before a re-plan: questions and timers of the generation that ends are no longer waited for."""

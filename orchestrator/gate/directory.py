@@ -7,14 +7,14 @@ from typing import Any
 from connectors.errors import ConnectorError
 from orchestrator.domain.person import Person
 from orchestrator.gate import execute
-from orchestrator.gate.credentials import account
+from orchestrator.gate.credentials import Accounts
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.store.connections import Connection
 
 MOST_PAGES = 100
 
 
-async def read_people(toolbox: Toolbox, connection: Connection) -> list[Person] | None:
+async def read_people(toolbox: Toolbox, connection: Connection, accounts: Accounts) -> list[Person] | None:
     """Everybody the provider's directory lists, or None where it cannot be read now (what is known then stays)."""
     tool = toolbox.at(connection.connector, "directory.list_people")
     if tool is None:
@@ -22,9 +22,10 @@ async def read_people(toolbox: Toolbox, connection: Connection) -> list[Person] 
     people: list[Person] = []
     cursor: str | None = None
     try:
+        account = await accounts(connection)
         for _ in range(MOST_PAGES):
             args: dict[str, Any] = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-            page = await execute.read(tool, args, account(connection))
+            page = await execute.read(tool, args, account)
             assert isinstance(page, dict)
             records = page["people"]
             assert isinstance(records, list)

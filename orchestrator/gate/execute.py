@@ -14,13 +14,15 @@ from typing import Any, TypeAlias
 import tenacity
 
 from connectors.errors import ConnectorError, OutcomeUnknown, RateLimited, Unreachable
-from connectors.spec import Account, Json
+from connectors.spec import Account, Changes, Json, Streaming
 from orchestrator import clock
+from orchestrator.gate.credentials import telling_nothing, without_secrets
 from orchestrator.gate.toolbox import Tool
 
 TRIES = 4
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 8.0
+FOLLOW_S = 60.0  # a page of changes may take many calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,26 @@ async def read(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
 async def _read_once(tool: Tool, args: Mapping[str, Any], account: Account) -> Json:
     try:
         async with asyncio.timeout(tool.spec.wire_timeout_s):
-            return await tool.connector.call(tool.spec.name, args, account=account, key=None)
+            return await _call(tool, args, account, None)
     except (TimeoutError, OutcomeUnknown) as error:
         raise Unreachable(f"{tool.connector.name} did not answer {tool.spec.name} in time") from error
+
+
+async def _call(tool: Tool, args: Mapping[str, Any], account: Account, key: str | None) -> Json:
+    with telling_nothing(account):
+        told: Json = without_secrets(await tool.connector.call(tool.spec.name, args, account=account, key=key), account)
+    return told
+
+
+async def changes(connector: Streaming, family: str, account: Account, cursor: str | None, wait_s: float) -> Changes:
+    """What is new behind `cursor`, after waiting for it `wait_s` at most. Reads only; asked again by whoever follows. Raises `ConnectorError`."""
+    try:
+        async with asyncio.timeout(wait_s + FOLLOW_S):
+            if cursor is not None and wait_s > 0:
+                await connector.wait(family, account=account, cursor=cursor, at_most_s=wait_s)
+            return await connector.changes(family, account=account, cursor=cursor)
+    except (TimeoutError, OutcomeUnknown) as error:
+        raise Unreachable(f"{family} was not answered in time") from error
 
 
 async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, *, begin_by_s: float) -> SendOutcome:
@@ -106,7 +125,7 @@ async def send(tool: Tool, args: Mapping[str, Any], account: Account, key: str, 
             with attempt:
                 try:
                     async with asyncio.timeout(tool.spec.wire_timeout_s):
-                        return Sent(await tool.connector.call(tool.spec.name, args, account=account, key=key))
+                        return Sent(await _call(tool, args, account, key))
                 except (RateLimited, Unreachable) as error:
                     refused = error
                     raise

@@ -24,10 +24,11 @@ from orchestrator.domain.item import WaitKind
 from orchestrator.domain.person import Person
 from orchestrator.gate import cards, execute
 from orchestrator.gate.authorize import Authority
-from orchestrator.gate.credentials import account, choose
+from orchestrator.gate.credentials import Vault, telling_nothing, without_secrets
 from orchestrator.gate.records import Records
 from orchestrator.gate.toolbox import Tool, Toolbox
-from orchestrator.store.connections import Connection
+from orchestrator.store.connections import Connection, choose
+from orchestrator.store.credentials import Sealed
 from policies.decision import Decision
 
 LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
@@ -78,6 +79,7 @@ class Ledger(Protocol):
         self, effect_id: str, *, expect: EffectState, wire_s: float, reserve: Mapping[str, tuple[int, int]]
     ) -> Attempt: ...
     async def used(self) -> Mapping[str, int]: ...
+    async def sealed(self, connection_id: str) -> Sealed | None: ...
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None: ...
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None: ...
     async def refused(self, effect: Effect, *, expect: EffectState) -> None: ...
@@ -102,6 +104,7 @@ class Gate:
     approvals: MutableMapping[str, Approval]  # effect id → its latest approval
     waits: MutableMapping[str, OpenWait]
     inside: Inside | None = None
+    vault: Vault = field(default_factory=Vault)
     pins: Mapping[str, str] = field(default_factory=dict)  # tool → schema digest pinned at the run's start
     now: Callable[[], datetime] = clock.now
     approval_expiry: timedelta = timedelta(days=7)
@@ -190,7 +193,7 @@ class Gate:
     # ---- reads ---------------------------------------------------------------------------------------------------
     async def _read(self, call: ToolCall, tool: Tool, connection: Connection) -> CallOutcome:
         try:
-            result = await execute.read(tool, call.args, account(connection))
+            result = await execute.read(tool, call.args, await self._account(connection))
         except ReconsentNeeded as error:
             return await self._reconsent(call, tool.spec.family, error.message)
         except ConnectorError as error:
@@ -206,9 +209,9 @@ class Gate:
     ) -> CallOutcome:
         call = _rewritten(call, decision)
         try:
-            conditions = await tool.connector.preconditions(
-                call.tool, call.args, account=account(connection), now=self.now()
-            )
+            account = await self._account(connection)
+            with telling_nothing(account):
+                conditions = await tool.connector.preconditions(call.tool, call.args, account=account, now=self.now())
         except ReconsentNeeded as error:
             return await self._reconsent(call, tool.spec.family, error.message)
         except ConnectorError as error:
@@ -362,7 +365,7 @@ class Gate:
             self.effects[call.call_id] = refused
             return decision, Refused(code="denied", reason=reason, rules=decision.rules, near_miss=near_miss)
         try:
-            broken = await self._broken(conditions, tool, account(connection))
+            broken = await self._broken(conditions, tool, await self._account(connection)) if conditions else None
             if broken is not None and again:
                 # Perhaps by the attempt itself, which arrived later than its provider had promised.
                 found = await self._found(effect, tool, connection)
@@ -423,7 +426,7 @@ class Gate:
         effect = replace(effect, state=EffectState.ATTEMPTED, attempted_at=self.now())
         self.effects[call.call_id] = effect
         boundary.reached("gate:attempted")
-        outcome = await execute.send(tool, call.args, account(connection), effect.key, begin_by_s=begin_by_s)
+        outcome = await self._on_the_wire(effect, tool, connection, begin_by_s=begin_by_s)
         boundary.reached("gate:sent")
         match outcome:
             case execute.Sent(result):
@@ -437,6 +440,15 @@ class Gate:
                 return decision, await self._not_sent(effect, refusal)
             case execute.InDoubt():
                 return decision, await self._reconcile(effect, tool, connection)
+
+    async def _on_the_wire(
+        self, effect: Effect, tool: Tool, connection: Connection, *, begin_by_s: float
+    ) -> execute.SendOutcome:
+        try:
+            account = await self._account(connection)
+        except ConnectorError as error:
+            return execute.NotSent(error)
+        return await execute.send(tool, effect.args, account, effect.key, begin_by_s=begin_by_s)
 
     async def _not_sent(self, effect: Effect, refusal: ConnectorError) -> CallOutcome:
         if isinstance(refusal, ReconsentNeeded):  # planned anew, it meets the missing consent before any card
@@ -457,9 +469,10 @@ class Gate:
         return Completed(result=result, effect_id=effect.effect_id)
 
     async def _broken(self, conditions: Sequence[Precondition], tool: Tool, whose: Account) -> str | None:
-        for condition in conditions:
-            if broken := await tool.connector.check(condition, account=whose, now=self.now()):
-                return broken
+        with telling_nothing(whose):
+            for condition in conditions:
+                if broken := await tool.connector.check(condition, account=whose, now=self.now()):
+                    return broken
         return None
 
     # ---- doubt ---------------------------------------------------------------------------------------------------
@@ -486,10 +499,13 @@ class Gate:
 
     async def _found(self, effect: Effect, tool: Tool, connection: Connection) -> Reconciled:
         attempted_at = effect.attempted_at or self.now()
-        async with asyncio.timeout(tool.spec.wire_timeout_s):
-            return await tool.connector.reconcile(
-                effect.tool, effect.args, account=account(connection), key=effect.key, attempted_at=attempted_at
-            )
+        account = await self._account(connection)
+        with telling_nothing(account):
+            async with asyncio.timeout(tool.spec.wire_timeout_s):
+                found = await tool.connector.reconcile(
+                    effect.tool, effect.args, account=account, key=effect.key, attempted_at=attempted_at
+                )
+        return Done(without_secrets(found.result, account)) if isinstance(found, Done) else found
 
     async def _doubt(self, effect: Effect, why: str) -> CallOutcome:
         number = 1 + sum(1 for wait in self.waits if wait.startswith(f"{effect.effect_id}!"))
@@ -585,6 +601,9 @@ class Gate:
                 wait_id=wait_id, kind=WaitKind.RECONSENT, answer=None, answered_by=None, payload=payload
             )
         return Waiting(wait_ids=[wait_id])
+
+    async def _account(self, connection: Connection) -> Account:
+        return await self.vault.account(connection, self.ledger.sealed)
 
     # ---- small things --------------------------------------------------------------------------------------------
     def latest(self, call_id: str) -> Effect | None:

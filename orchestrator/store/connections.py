@@ -1,8 +1,8 @@
-"""Accounts at providers: one principal's own, or declared shared with a list. Credentials are not kept here."""
+"""Accounts at providers: one principal's own, or declared shared with a list. Their credentials rest beside them, sealed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,17 +14,20 @@ from orchestrator import clock
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.item import WaitKind
 from orchestrator.errors import NotFound
-from orchestrator.store import waits
+from orchestrator.store import credentials, waits
+from orchestrator.store.credential_tables import credentials as sealed
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import connections
 
 X = connections.c
 EVERYBODY = "*"
+MADE_UP = "office"  # the connector of the local office
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`state`: active | reconsent | revoked. `shared_with`: principal ids, or ("*",) for everybody."""
+    """`state`: active | reconsent | revoked. `shared_with`: principal ids, or ("*",) for everybody. `credentials`: version of the
+    sealed ones, 0 where it has none. `settings` are no secrets."""
 
     connection_id: str
     connector: str
@@ -34,6 +37,7 @@ class Connection:
     shared_with: tuple[str, ...] = ()
     state: str = "active"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    credentials: int = 0
 
     def serves(self, principal: str) -> bool:
         """Whether calls of this principal may use it."""
@@ -84,17 +88,36 @@ def list_for(tx: Tx, principal: str) -> list[Connection]:
     return sorted(found, key=lambda one: (one.owner != principal, one.connection_id))
 
 
-def find(tx: Tx, principal: str, family: str) -> Connection | None:
-    """The principal's active connection for a family; None when there is none.
+def choose(known: Iterable[Connection], *, principal: str, family: str) -> Connection | None:
+    """The principal's own active connection for a family, else a shared one that lists them, else None.
 
-    Who has one of their own, in whatever state, is served by their own only: a lapsed account is never replaced by another's.
+    Whoever has an account of their own never falls back to a shared one: a lapsed one waits for its owner. Likewise the local
+    office, which is made up, steps back behind a real account of the same kind, in whatever state that is.
     """
-    known = [one for one in list_for(tx, principal) if family in one.families]
-    own = [one for one in known if one.owner == principal]
-    return next((one for one in own or known if one.state == "active"), None)
+    fitting = [c for c in known if family in c.families and c.serves(principal)]
+    theirs = [c for c in fitting if c.owner == principal] or fitting
+    real = [c for c in theirs if c.connector != MADE_UP]
+    ready = (c for c in real or theirs if c.state == "active")
+    return min(ready, key=lambda c: c.connection_id, default=None)
 
 
-_every = sa.select(connections).where(X.tenant_id == sa.bindparam("tenant")).order_by(X.connection_id)
+def find(tx: Tx, principal: str, family: str) -> Connection | None:
+    """The connection that `choose` chooses now."""
+    return choose(every(tx), principal=principal, family=family)
+
+
+C = sealed.c
+_every = (
+    sa.select(connections, C.version)
+    .join_from(
+        connections,
+        sealed,
+        (C.tenant_id == X.tenant_id) & (C.connection_id == X.connection_id),
+        isouter=True,
+    )
+    .where(X.tenant_id == sa.bindparam("tenant"))
+    .order_by(X.connection_id)
+)
 
 
 def every(tx: Tx) -> list[Connection]:
@@ -110,13 +133,17 @@ def every(tx: Tx) -> list[Connection]:
             shared_with=tuple(row.shared_with),
             state=row.state,
             settings=row.settings,
+            credentials=row.version or 0,
         )
         for row in rows
     ]
 
 
 def set_state(tx: Tx, connection_id: str, state: str, *, actor: str = "desk", now: datetime | None = None) -> None:
-    """Changes the state; "active" wakes the items that wait for it. `now`: by default the present. Raises `NotFound`."""
+    """Changes the state; "active" wakes the items that wait for it, "revoked" takes the credentials away. Raises `NotFound`.
+
+    `now`: by default the present.
+    """
     stmt = (
         sa.update(connections).where(X.tenant_id == tx.tenant_id, X.connection_id == connection_id).values(state=state)
     )
@@ -124,13 +151,16 @@ def set_state(tx: Tx, connection_id: str, state: str, *, actor: str = "desk", no
     if row is None:
         raise NotFound(f"there is no connection {connection_id!r}", fix="`deputy doctor` lists them")
     at = now or clock.now()
+    if state == "revoked":
+        credentials.forget(tx, [connection_id])
     _audit(tx, "connection.changed", connection_id, actor, at, {"state": state})
     if state == "active":
         _wake(tx, row.owner, row.families, row.shared_with, actor, at)
 
 
 def remove(tx: Tx, connection_ids: Sequence[str], *, actor: str = "desk", now: datetime | None = None) -> None:
-    """Forgets connections; runs that need them park until there is another one. `now`: by default the present."""
+    """Forgets connections and their credentials; runs that need them park until there is another one. `now`: by default the present."""
+    credentials.forget(tx, connection_ids)
     gone = sa.delete(connections).where(X.tenant_id == tx.tenant_id, X.connection_id.in_(list(connection_ids)))
     for connection_id in sorted(tx.c.scalars(gone.returning(X.connection_id))):
         _audit(tx, "connection.removed", connection_id, actor, now or clock.now(), {})

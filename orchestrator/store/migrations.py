@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store.agent_tables import budgets, memories, packets
+from orchestrator.store.credential_tables import credentials
 from orchestrator.store.tables import metadata, schema_version, step_log
 
 _LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
@@ -50,11 +51,16 @@ def _step_log_with_rowid(c: sa.Connection) -> None:
     c.execute(sa.text("drop table step_log_before"))
 
 
+def _sealed_credentials(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[credentials])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
     Migration(3, "what an attempt has reserved", _reserved_quota),
     Migration(4, "step log rows of any size", _step_log_with_rowid),
+    Migration(5, "sealed credentials", _sealed_credentials),
 )
 
 
