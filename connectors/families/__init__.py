@@ -121,6 +121,15 @@ def tool_specs(family: str) -> tuple[ToolSpec, ...]:
     return _FAMILIES[family]
 
 
+def record_fields(family: str) -> dict[str, str]:
+    """Field → class ("id", "attested" by the provider, or "text" that somebody wrote) of what a family reports as new."""
+    (spec,) = (spec for spec in _FAMILIES[family] if spec.name == _LISTS[family])
+    return dict(spec.manifest["output"]["fields"])
+
+
+_LISTS = {"mail": "mail.search", "calendar": "calendar.list_events", "chat": "chat.history"}
+
+
 def manifest() -> dict[str, Any]:
     """The whole manifest of the four families: directory, pages, collections, and per tool what the guard needs to know.
 
@@ -145,5 +154,6 @@ __all__ = [
     "MAIL",
     "MAX_LIMIT",
     "manifest",
+    "record_fields",
     "tool_specs",
 ]

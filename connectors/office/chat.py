@@ -11,8 +11,8 @@ from connectors.office import directory, wire
 from connectors.office.context import Context
 from connectors.office.wire import Args
 
-_MESSAGE = (
-    "select m.seq, m.message_id, m.channel_id, m.author, m.text, m.sent_at, m.thread_id, m.edited, c.name as channel_name,"
+SELECT = (
+    "select m.seq, m.message_id, m.channel_id, m.author, m.text, m.sent_at, m.seen_from, m.thread_id, m.edited, c.name as channel_name,"
     " c.direct, c.private, p.name as author_name,"
     " (select count(*) from messages r where r.thread_id = m.message_id and r.deleted = 0) as reply_count"
     " from messages m join channels c on c.channel_id = m.channel_id left join people p on p.address = m.author"
@@ -83,7 +83,7 @@ def _list(ctx: Context, args: Args, conditions: Sequence[str], given: Sequence[A
     direction = "desc" if newest_first else "asc"
     limit = wire.limit_of(args)
     rows = ctx.c.execute(
-        f"{_MESSAGE} where {' and '.join(where)} order by m.sent_at {direction}, m.seq {direction} limit ?",
+        f"{SELECT} where {' and '.join(where)} order by m.sent_at {direction}, m.seq {direction} limit ?",
         [*values, limit + 1],
     ).fetchall()
     last = rows[limit - 1] if len(rows) > limit else None
@@ -97,7 +97,7 @@ def get_thread(ctx: Context, args: Args) -> dict[str, Any]:
     one = find_message(ctx, args["message_id"])
     first = one["thread_id"] or one["message_id"]
     rows = ctx.c.execute(
-        f"{_MESSAGE} where (m.message_id = ? or m.thread_id = ?) and m.deleted = 0 order by m.sent_at, m.seq",
+        f"{SELECT} where (m.message_id = ? or m.thread_id = ?) and m.deleted = 0 order by m.sent_at, m.seq",
         (first, first),
     ).fetchall()
     return {"messages": [show(ctx.c, row) for row in rows]}
@@ -120,7 +120,7 @@ def find_channel(ctx: Context, channel: str, *, join: bool = False) -> sqlite3.R
 def find_message(ctx: Context, message_id: str) -> sqlite3.Row:
     """A message the account may see, also one that searches do not find yet."""
     row: sqlite3.Row | None = ctx.c.execute(
-        f"{_MESSAGE} where m.message_id = ? and {_MAY_SEE}", (message_id, ctx.me, 1 << 62)
+        f"{SELECT} where m.message_id = ? and {_MAY_SEE}", (message_id, ctx.me, 1 << 62)
     ).fetchone()
     if row is None:
         raise NotFound(f"there is no chat message {message_id!r}", fix="Find it with chat.search.")

@@ -30,6 +30,7 @@ from connectors.office import (
     chat,
     directory,
     faults,
+    following,
     mail,
     mail_effects,
     preconditions,
@@ -38,10 +39,22 @@ from connectors.office import (
 from connectors.office.context import Context
 from connectors.office.faults import Fault
 from connectors.office.office import Office, drawn_id
-from connectors.spec import Absent, Account, Done, EffectClass, Json, Precondition, Reconciled, ToolSpec, Unknown
+from connectors.spec import (
+    Absent,
+    Account,
+    Changes,
+    Done,
+    EffectClass,
+    Json,
+    Precondition,
+    Reconciled,
+    ToolSpec,
+    Unknown,
+)
 
 WIRE_TIMEOUT_S = 2.0  # a call waits at most PATIENCE_S for the file, and then does not arrive at all
 PATIENCE_S = 1.5
+LOOK_S = 1.0  # between two looks for what is new
 TRACE_VARIABLE = "DEPUTY_OFFICE_TRACE"  # a file that gets a line "tool key" for each committed effect
 
 Handler = Callable[[Context, wire.Args], dict[str, Any]]
@@ -111,6 +124,7 @@ class OfficeConnector:
 
     name = "office"
     families = families.FAMILIES
+    streams = following.FAMILIES
 
     def __init__(self, office: Office) -> None:
         self.office = office
@@ -146,6 +160,16 @@ class OfficeConnector:
                 return preconditions.broken(_reading(c, account, wire.epoch(now)), precondition)
 
         return await asyncio.to_thread(look)
+
+    async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
+        def look() -> Changes:
+            with self.office.database.read() as c:
+                return following.changes(_reading(c, account, wire.epoch(self.office.now())), family, cursor)
+
+        return await asyncio.to_thread(look)
+
+    async def wait(self, family: str, *, account: Account, cursor: str, at_most_s: float) -> None:
+        await asyncio.sleep(min(at_most_s, LOOK_S))  # a look into a local file costs less than being told
 
     def call_now(self, tool: str, args: Mapping[str, Any], *, account: Account, key: str | None) -> Json:
         """`call`, on the calling thread."""

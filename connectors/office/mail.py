@@ -13,9 +13,9 @@ from connectors.office.wire import Args
 
 SNIPPET_LENGTH = 120
 
-_COPY = (
+COPY = (
     "select b.copy_id, b.folder, b.labels, b.unread, m.seq, m.message_id, m.thread_id, m.author, m.author_name, m.to_list,"
-    " m.cc_list, m.subject, m.body, m.sent_at, m.in_reply_to, m.kind, m.draft, m.attached"
+    " m.cc_list, m.subject, m.body, m.sent_at, m.seen_from, m.in_reply_to, m.kind, m.draft, m.attached"
     " from mailbox b join mails m on m.seq = b.seq"
 )
 # INVARIANT: drafts, the trash and what a machine wrote never count as the newest word of a thread.
@@ -88,7 +88,7 @@ def search(ctx: Context, args: Args) -> dict[str, Any]:
     direction = "desc" if newest_first else "asc"
     limit = wire.limit_of(args)
     rows = ctx.c.execute(
-        f"{_COPY} where {' and '.join(where)}"
+        f"{COPY} where {' and '.join(where)}"
         f" order by b.sent_at {direction}, b.seq {direction}, b.copy_id {direction} limit ?",
         [*values, limit + 1],
     ).fetchall()
@@ -109,7 +109,7 @@ def get_message(ctx: Context, args: Args) -> dict[str, Any]:
 
 def get_thread(ctx: Context, args: Args) -> dict[str, Any]:
     rows = ctx.c.execute(
-        f"{_COPY} where b.address = ? and b.thread_id = ? and b.folder <> 'trash' order by b.sent_at, b.seq, b.copy_id",
+        f"{COPY} where b.address = ? and b.thread_id = ? and b.folder <> 'trash' order by b.sent_at, b.seq, b.copy_id",
         (ctx.me, args["thread_id"]),
     ).fetchall()
     if not rows:
@@ -145,7 +145,7 @@ def get_auto_reply(ctx: Context, args: Args) -> dict[str, Any]:
 def own_copy(ctx: Context, message_id: str) -> sqlite3.Row:
     """The account's copy of a message, in whatever folder. NotFound where it has none."""
     row: sqlite3.Row | None = ctx.c.execute(
-        f"{_COPY} where b.address = ? and b.copy_id = ?", (ctx.me, message_id)
+        f"{COPY} where b.address = ? and b.copy_id = ?", (ctx.me, message_id)
     ).fetchone()
     if row is None:
         raise NotFound(f"the mailbox has no message {message_id!r}", fix="Find it with mail.search.")

@@ -161,6 +161,7 @@ def brief(
         "item_id": item.item_id,
         "request": item.request,
         "requester": item.requester,
+        "origin": item.origin.value,
         "state": item.state.value,
         "waiting_on": list(waiting_on),
         "pausing": pausing,

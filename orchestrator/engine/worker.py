@@ -25,6 +25,7 @@ from orchestrator.store import lease, workers
 from orchestrator.store.database import Store, Tx
 from orchestrator.store.listen import listen
 from orchestrator.store.locks import Session, key_of
+from orchestrator.store.writer import Writer
 
 log = logging.getLogger("deputy.engine")
 EXIT_LOST = 75  # sysexits.h EX_TEMPFAIL
@@ -41,7 +42,9 @@ class Worker:
         pace: Pace | None = None,
         now: Callable[[], datetime] = clock.now,
         on_end: Callable[[], Awaitable[None]] | None = None,
+        follow: Callable[[Writer, str], Awaitable[None]] | None = None,
     ) -> None:
+        self._follow = follow  # runs beside the pump of a worker that stays, until it is cancelled
         self._on_end = on_end  # run in the loop when nothing is served any more
         self._store = store
         self._runner = runner
@@ -111,13 +114,17 @@ class Worker:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        keepers: list[asyncio.Task[None]] = []
+        keepers: list[asyncio.Future[None]] = []
         if session is not None:
             reaper = Reaper(
                 store, worker_id, stall_s=self._pace.stall_s, max_attempts=self._pace.max_attempts, now=self._now
             )
             keepers.append(asyncio.create_task(reaper.run(self._pace.reap_s), name="reaper"))
             keepers.append(asyncio.create_task(listen(store, serving.nudge), name="listen"))
+        if self._follow is not None and not self._pace.until_idle:
+            following = asyncio.ensure_future(self._follow(serving.writer, worker_id))
+            following.add_done_callback(_complain)
+            keepers.append(following)
         try:
             await serving.run()
         finally:
@@ -135,6 +142,11 @@ class Worker:
             log.warning("left without saying so: %s", error.message)
         await asyncio.to_thread(serving.writer.close)
         return 0
+
+
+def _complain(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("accounts are followed no longer", exc_info=error)
 
 
 def _end_now(serving: Serving) -> None:

@@ -30,6 +30,7 @@ class Toolbox:
         self._by_name: dict[str, Tool] = {}
         self._validators: dict[tuple[str, int], Any] = {}
         self._for_guard: list[dict[str, Any]] = []
+        self._connectors = {connector.name: connector for connector in connectors}
         for connector in connectors:
             for spec in connector.tools():
                 key = (connector.name, spec.name)
@@ -52,6 +53,9 @@ class Toolbox:
 
     def at(self, connector: str, name: str) -> Tool | None:
         return self._tools.get((connector, name))
+
+    def connector(self, name: str) -> Connector | None:
+        return self._connectors.get(name)
 
     def problems(self, spec: ToolSpec, args: Mapping[str, Any]) -> list[str]:
         """What is wrong with `args` by the tool's JSON Schema; empty when they fit."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "workflow": "The library: ls, show, run, test.",
     "agent": "Predefined agents and prompts: ls, show, prompts.",
     "memory": "What is remembered for later requests: ls, show, add, edit, forget.",
+    "trigger": "Standing orders: what is new asks for something: add, ls, pause, resume, rm, check.",
     "office": "The local office: show, add-mail, add-event, add-person, connect, diff, reset.",
     "people": "The directory: ls, set.",
     "policy": "The rules: check, test, explain, rehearse.",
