@@ -260,6 +260,8 @@ def respond(ctx: Context, args: Args) -> dict[str, Any]:
     event = _found(ctx, args["event_id"])
     if event.get("status") == "cancelled":
         raise Conflict("the event is cancelled", fix="There is nothing to answer.")
+    if _key(ctx) in _changes_of(event):
+        return reads.shown(ctx, event)
     attendees = [_clean(who) for who in event.get("attendees", ())]
     if all(who["email"] != ctx.me for who in attendees):
         raise Forbidden("this account is not invited to the event", fix="Only attendees can answer.")

@@ -225,8 +225,9 @@ def find_slots(ctx: Context, args: Args) -> dict[str, Any]:
     start, end = values.span_of(args)
     people = list(dict.fromkeys([ctx.me, *values.addresses(args["attendees"])]))
     busy = busy_times(ctx, people, start - A_DAY, end + A_DAY)
-    considered = {who: told for who in people if who in busy and (told := _hours_of(ctx, who)) is not None}
-    considered.setdefault(ctx.me, {"zone": calendar_zone(ctx), "working_hours": dict(DEFAULT_HOURS)})
+    considered = _hours_of(ctx, [who for who in people if who in busy or who == ctx.me])
+    if ctx.me not in considered:
+        considered[ctx.me] = {"zone": calendar_zone(ctx), "working_hours": dict(DEFAULT_HOURS)}
     words = args.get("preferences") or {}
     zone = values.zone_of(words.get("zone") or considered[ctx.me]["zone"]).key
     slots = scheduling.find_slots(
@@ -251,23 +252,43 @@ def find_slots(ctx: Context, args: Args) -> dict[str, Any]:
     }
 
 
-def _hours_of(ctx: Context, who: str) -> dict[str, Any] | None:
-    """Zone and working hours: those of the connection's setting `people`, else of the calendar; None where it has no zone."""
-    told = (ctx.account.settings.get("people") or {}).get(who)
-    if isinstance(told, Mapping) and told.get("zone"):
-        return {"zone": told["zone"], "working_hours": dict(told.get("working_hours") or DEFAULT_HOURS)}
+def _hours_of(ctx: Context, people: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Zone and working hours: those of the connection's settings, else of the calendar; of whoever has a zone."""
+    told: Mapping[str, Any] = ctx.account.settings.get("people") or {}
+    usual = ctx.account.settings.get("working_hours") or DEFAULT_HOURS
+    found: dict[str, dict[str, Any]] = {
+        who: {"zone": told[who]["zone"], "working_hours": dict(told[who].get("working_hours") or usual)}
+        for who in people
+        if isinstance(told.get(who), Mapping) and told[who].get("zone")
+    }
+    asked = [who for who in people if who not in found]
+    for who, calendar in zip(asked, _calendars(ctx, asked), strict=True):
+        if calendar is not None and calendar.get("timeZone"):
+            hours = _plain_hours(calendar.get("workingHours") or {}, usual)
+            found[who] = {"zone": calendar["timeZone"], "working_hours": hours}
+    return found
+
+
+def _calendars(ctx: Context, people: Sequence[str]) -> list[dict[str, Any] | None]:
+    """What each person's calendar says of itself; None where it is not told."""
+    many = [{"calendarId": calendar_id(ctx, who)} for who in people]
     try:
-        calendar = ctx.request("calendar.calendars.get", calendarId=calendar_id(ctx, who))
+        return ctx.read_all("calendar.calendars.get", many)
+    except Forbidden:  # one closed calendar closes no others
+        return [_calendar(ctx, one["calendarId"]) for one in many]
+
+
+def _calendar(ctx: Context, which: str) -> dict[str, Any] | None:
+    try:
+        return ctx.request("calendar.calendars.get", calendarId=which)
     except (NotFound, Forbidden):
         return None
-    zone = calendar.get("timeZone")
-    return {"zone": zone, "working_hours": _plain_hours(calendar.get("workingHours") or {})} if zone else None
 
 
-def _plain_hours(told: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_hours(told: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     """One stretch for all days, as the family has it: within the hours of every working day, where those leave one."""
     if not told.get("workingHoursEnabled") or not told.get("availableTimes"):
-        return dict(DEFAULT_HOURS)
+        return dict(usual)
     by_day: dict[str, list[tuple[int, int]]] = {}
     for one in told["availableTimes"]:
         by_day.setdefault(str(one["dayOfWeek"])[:3].lower(), []).append((one["periodStart"], one["periodEnd"]))

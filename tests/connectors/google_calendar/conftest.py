@@ -1,4 +1,4 @@
-"""One double and one connector for the whole folder; each test finds the company as new."""
+"""One double for each module; each test finds the company as new, and a connector of its own."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import pytest
 
 from connectors.conformance import Provider
 from connectors.google.connector import GoogleConnector
-from tests.connectors.google_calendar.world import ANN, BEN, CHO, company, provider, serving
+from tests.connectors.google_calendar.world import ANN, BEN, CHO, company, connecting, provider
 from tests.services.google_calendar import GoogleCalendar
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[GoogleCalendar, GoogleConnector]]:
-    with serving() as pair:
-        yield pair
+def running() -> Iterator[GoogleCalendar]:
+    server = GoogleCalendar(company())
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def server(running: tuple[GoogleCalendar, GoogleConnector]) -> GoogleCalendar:
-    running[0].begin_again(company())
-    return running[0]
+def server(running: GoogleCalendar) -> GoogleCalendar:
+    running.begin_again(company())
+    return running
 
 
 @pytest.fixture
-def connector(running: tuple[GoogleCalendar, GoogleConnector], server: GoogleCalendar) -> GoogleConnector:
-    return running[1]
+def connector(server: GoogleCalendar) -> Iterator[GoogleConnector]:
+    with connecting(server.root) as one:
+        yield one
 
 
 @pytest.fixture

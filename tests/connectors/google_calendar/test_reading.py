@@ -94,14 +94,16 @@ def test_what_was_declined_is_on_nobodys_list(ann: Provider, ben: Provider) -> N
 
 
 def test_a_colleagues_event_can_be_read_again_by_its_id(ann: Provider, ben: Provider) -> None:
-    """Its id says whose calendar it is on; a private one shows as busy, unless the reader is invited."""
+    """Its id says whose calendar it is on; a private one shows as busy there, and in full on the calendar of its guest."""
     _event(ben, title="Open")
     _event(ben, title="Secret", visibility="private")
     _event(ben, title="Shared secret", visibility="private", attendees=[ANN])
+    own = ann.read("calendar.list_events", **MONTH)["events"]
 
     found = ann.read("calendar.list_events", calendar=BEN, **MONTH)["events"]
 
-    assert sorted(one["title"] for one in found) == ["Open", "Shared secret", "busy"]
+    assert sorted(one["title"] for one in found) == ["Open", "busy", "busy"]
+    assert [one["title"] for one in own] == ["Shared secret"]
     assert {one["calendar"] for one in found} == {BEN}
     for one in found:
         assert ann.read("calendar.get_event", event_id=one["event_id"]) == one

@@ -41,13 +41,11 @@ def account(address: str, settings: Mapping[str, Any] | None = None) -> Account:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[GoogleCalendar, GoogleConnector]]:
-    """The double, and a connector whose every request goes there."""
-    server = GoogleCalendar(company())
-    connector = open_connector(roots={"calendar": server.root})
-    yield server, connector
+def connecting(root: str) -> Iterator[GoogleConnector]:
+    """A connector whose every request goes to one address."""
+    connector = open_connector(gmail_root=root, calendar_root=root, people_root=root)
+    yield connector
     connector.close()
-    server.stop()
 
 
 def provider(connector: GoogleConnector, address: str, settings: Mapping[str, Any] | None = None) -> Provider:

@@ -72,7 +72,7 @@ def _select(calendar: Calendar, query: Mapping[str, Any], low: datetime, high: d
             continue
         if since and datetime.fromisoformat(one["updated"]) < since:
             continue
-        if query.get("iCalUID") not in (None, one["iCalUID"]):
+        if query.get("iCalUID") not in (None, one.get("iCalUID")):
             continue
         if all(_has_property(one, wanted) for wanted in query.get("privateExtendedProperty", ())) and _has_words(
             one, query
