@@ -62,15 +62,19 @@ class Followers:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._writer.put(triggers.let_go, self._worker_id)
 
     async def once(self) -> int:
         """One look at every account, without waiting; how many requests it made."""
         made = 0
-        for connection_id, family in await self._writer.read(triggers.wanted):
-            more = True
-            while more:
-                found, more = await self._page(connection_id, family, 0.0)
-                made += found
+        try:
+            for connection_id, family in await self._writer.read(triggers.wanted):
+                more = True
+                while more:
+                    found, more = await self._page(connection_id, family, 0.0)
+                    made += found
+        finally:
+            await self._writer.put(triggers.let_go, self._worker_id)
         return made
 
     def _follow(self, wanted: set[tuple[str, str]]) -> None:

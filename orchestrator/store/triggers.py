@@ -120,6 +120,15 @@ def take(tx: Tx, connection_id: str, family: str, worker_id: str, now: datetime,
     )
 
 
+def let_go(tx: Tx, worker_id: str) -> None:
+    """Everything this worker reads may be read by others at once."""
+    tx.c.execute(
+        sa.update(followed)
+        .where(F.tenant_id == tx.tenant_id, F.worker_id == worker_id)
+        .values(worker_id=None, held_until=None)
+    )
+
+
 def take_in(tx: Tx, known: Followed, page: Changes, me: str, now: datetime) -> list[str] | None:
     """Item ids of the new requests; None when somebody else has read on meanwhile, and nothing is written."""
     where = (F.tenant_id == tx.tenant_id, F.connection_id == known.connection_id, F.family == known.family)
