@@ -19,6 +19,7 @@ from connectors import families
 from connectors.errors import InvalidCall
 from connectors.google import calendar, directory, gmail
 from connectors.google.context import Clock, Context, Handler, Reconciler
+from connectors.google.limits import PER_MINUTE
 from connectors.google.transport import WIRE_TIMEOUT_S, Lines
 from connectors.spec import Account, Changes, EffectClass, Json, Precondition, Reconciled, ToolSpec, Unknown
 
@@ -59,8 +60,13 @@ class GoogleConnector:
     families = frozenset(FAMILIES)
     streams = frozenset({"mail", "calendar"})
 
-    def __init__(self, roots: Mapping[str, str], clock: Clock = lambda: datetime.now(UTC)) -> None:
-        self._lines = Lines(roots)
+    def __init__(
+        self,
+        roots: Mapping[str, str],
+        units_per_minute: Mapping[str, float] = PER_MINUTE,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._lines = Lines(roots, units_per_minute)
         self._clock = clock
 
     def tools(self) -> Sequence[ToolSpec]:
@@ -157,8 +163,16 @@ def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
 
 
 def open_connector(
-    *, gmail_root: str | None = None, calendar_root: str | None = None, people_root: str | None = None
+    *,
+    gmail_root: str | None = None,
+    calendar_root: str | None = None,
+    people_root: str | None = None,
+    units_per_minute: Mapping[str, float] | None = None,
 ) -> GoogleConnector:
-    """The connector, for the registry. The roots are Google's own unless others are given: https, or http on this machine."""
+    """The connector, for the registry. The roots are Google's own unless others are given: https, or http on this machine.
+
+    `units_per_minute`: quota of one account by API ("gmail", "calendar", "people"), where Google has granted another.
+    """
     given = {"gmail": gmail_root, "calendar": calendar_root, "people": people_root}
-    return GoogleConnector({api: given[api] or root for api, root in ROOTS.items()})
+    roots = {api: given[api] or root for api, root in ROOTS.items()}
+    return GoogleConnector(roots, {**PER_MINUTE, **(units_per_minute or {})})

@@ -87,7 +87,7 @@ def _person(ctx: Context, one: Mapping[str, Any]) -> dict[str, Any]:
     addresses = _addresses(one)
     names = [each["displayName"] for each in one.get("names", ()) if each.get("displayName")]
     nicknames = [each["value"] for each in one.get("nicknames", ()) if each.get("value")]
-    work = next(iter(one.get("organizations", ())), {})
+    work: Mapping[str, Any] = next(iter(one.get("organizations", ())), {})
     managers = [each.get("person", "") for each in one.get("relations", ()) if each.get("type") == "manager"]
     manager = next((each.strip().lower() for each in managers if "@" in each), None)
     settings = ctx.account.settings

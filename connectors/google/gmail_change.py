@@ -58,20 +58,14 @@ def _modify(
     add: Sequence[str | None] = (),
     remove: Sequence[str | None] = (),
 ) -> dict[str, Any]:
-    """Asks Gmail only for what differs from what the message has. "ARCHIVE" among `add` takes it out of the inbox."""
-    before = set(message.get("labelIds", ()))
+    """Also where nothing would change: Gmail takes that. "ARCHIVE" among `add` takes it out of the inbox."""
+    given = {one for one in add if one not in (None, "ARCHIVE")}
     taken = {one for one in remove if one is not None} | ({"INBOX"} if "ARCHIVE" in add else set())
     taken |= {"TRASH", "SPAM"} if "INBOX" in add else set()
-    given = {one for one in add if one not in (None, "ARCHIVE")} - before
     if _FIXED & given:
         raise InvalidCall("sent and draft cannot be given by hand", fix="They follow from sending or drafting.")
     body = {
-        name: sorted(ids)
-        for name, ids in (
-            ("addLabelIds", {one for one in given if one}),
-            ("removeLabelIds", (taken & before) - _FIXED - set(add)),
-        )
-        if ids
+        name: sorted(ids) for name, ids in (("addLabelIds", given), ("removeLabelIds", taken - _FIXED - given)) if ids
     }
     after: Sequence[str] = list(message.get("labelIds", ()))
     if body:

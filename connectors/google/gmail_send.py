@@ -44,7 +44,7 @@ from connectors.spec import Absent, Done, Reconciled, Unknown
 MOST_BYTES = 25 * 1024 * 1024  # of a whole message (Gmail Help, "Size limits")
 LOOK_BACK = timedelta(days=3)  # drafts and mails older than this are not looked at for an earlier attempt
 SKEW = timedelta(minutes=10)  # between this clock and Google's
-MOST_SENT = 30  # sent mails looked at before a mail is sent
+MOST_SENT = 12  # sent mails looked at before a mail is sent
 MOST_LOOKED_AT = 600  # drafts, or sent mails, looked at for one attempt
 
 File = tuple[str, str, bytes]  # name, mime, content

@@ -14,8 +14,9 @@ from connectors.errors import RateLimited
 
 PATIENCE_S = 2.0  # longer waits are the gate's affair
 
-_PER_S: Mapping[str, float] = {"gmail": 250.0, "calendar": 10.0, "people": 1.5}
-_BURST: Mapping[str, float] = {"gmail": 5000.0, "calendar": 200.0, "people": 60.0}
+PER_MINUTE: Mapping[str, float] = {"gmail": 15_000.0, "calendar": 600.0, "people": 90.0}
+BURST = 1 / 3  # of a minute's units may be used at once
+
 _COSTS: Mapping[str, float] = {
     "gmail.users.messages.send": 100,
     "gmail.users.drafts.send": 100,
@@ -31,12 +32,14 @@ _USUAL: Mapping[str, float] = {"gmail": 5.0, "calendar": 1.0, "people": 1.0}
 
 
 class Buckets:
-    """One account's token buckets. Thread-safe."""
+    """One account's token buckets, an API each. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_minute: Mapping[str, float]) -> None:
         self._lock = threading.Lock()
-        self._left = dict(_BURST)
-        self._at = dict.fromkeys(_BURST, time.monotonic())
+        self._per_s = {api: units / 60 for api, units in per_minute.items()}
+        self._most = {api: units * BURST for api, units in per_minute.items()}
+        self._left = dict(self._most)
+        self._at = dict.fromkeys(self._most, time.monotonic())
 
     def take(self, method_id: str) -> None:
         """Returns when the method may be called, after at most `PATIENCE_S`; RateLimited where it would take longer."""
@@ -44,9 +47,9 @@ class Buckets:
         cost = _COSTS.get(method_id, _USUAL[api])
         with self._lock:
             now = time.monotonic()
-            self._left[api] = min(_BURST[api], self._left[api] + (now - self._at[api]) * _PER_S[api])
+            self._left[api] = min(self._most[api], self._left[api] + (now - self._at[api]) * self._per_s[api])
             self._at[api] = now
-            wait_s = max(0.0, (cost - self._left[api]) / _PER_S[api])
+            wait_s = max(0.0, (cost - self._left[api]) / self._per_s[api])
             if wait_s > PATIENCE_S:
                 raise RateLimited("this account's Google quota is used up", retry_after_s=wait_s, fix="Wait.")
             self._left[api] -= cost

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import ssl
 import threading
 import time
@@ -34,7 +33,6 @@ MOST_BYTES = 64 * 1024 * 1024  # Gmail's largest message, in base64, and some
 MOST_LINES = 64
 SIDE_BY_SIDE = 6  # reads of one call at a time
 MOST_SESSIONS = 8  # kept open for one account
-FRESH_S = 60.0  # a token that is refused so soon after it was made will not be taken later either
 
 
 class GoogleLine:
@@ -48,7 +46,9 @@ class GoogleLine:
         self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._is_closed = False
-        self._renewed_at = -math.inf
+        self._is_proved = (
+            True  # whether the token, since it was made, has been taken once; a stored one may simply be old
+        )
 
     @contextmanager
     def opened(self) -> Iterator[Call]:
@@ -118,6 +118,7 @@ class GoogleLine:
             ) from None  # its text has the address asked, query and all
         except (ValueError, UnicodeDecodeError):
             raise _lost(method.method_id, is_read=method.is_read) from None
+        self._is_proved = True
         return answer if isinstance(answer, dict) else {}
 
     def _renew(self, session: Any, *, is_forced: bool) -> bool:
@@ -127,8 +128,7 @@ class GoogleLine:
         with self._lock:
             if self._credentials.valid and not is_forced:
                 return True
-            now = time.monotonic()
-            if is_forced and (now - self._renewed_at < FRESH_S or not _can_renew(self._credentials)):
+            if is_forced and not (self._is_proved and _can_renew(self._credentials)):
                 return False
             try:
                 self._credentials.refresh(_refresher())
@@ -140,7 +140,7 @@ class GoogleLine:
                 ) from None  # its text quotes the answer
             except GoogleAuthError:
                 raise Unreachable("Google's token service cannot be reached", fix="Try again later.") from None
-            self._renewed_at = now
+            self._is_proved = False
             return True
 
 
@@ -189,7 +189,8 @@ class Call:
 class Lines:
     """Lines by connection and credentials, the latest `MOST_LINES` of them."""
 
-    def __init__(self, roots: Mapping[str, str]) -> None:
+    def __init__(self, roots: Mapping[str, str], units_per_minute: Mapping[str, float]) -> None:
+        self._units = units_per_minute
         self._roots = {api: auth.check_root(root) for api, root in roots.items()}
         self._lock = threading.Lock()
         self._lines: OrderedDict[tuple[str, str], GoogleLine] = OrderedDict()
@@ -203,7 +204,7 @@ class Lines:
         with self._lock:
             line = self._lines.get(place)
             if line is None:
-                buckets = self._buckets.setdefault(account.connection_id, Buckets())
+                buckets = self._buckets.setdefault(account.connection_id, Buckets(self._units))
                 line = self._lines[place] = GoogleLine(account, self._roots, buckets)
             self._lines.move_to_end(place)
             dropped = self._lines.popitem(last=False)[1] if len(self._lines) > MOST_LINES else None
