@@ -88,7 +88,7 @@ def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], tol
     effect, noun = _of_name(tool)
     said_harmless = hints.get("destructiveHint") is False
     if hints.get("readOnlyHint") is True and effect is None and hints.get("destructiveHint") is not True:
-        manifest: dict[str, Any] = {
+        fetch: dict[str, Any] = {
             "effect": "fetch",
             "noun": noun,
             "args": _leaving(parameters),
