@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ class Google(Provider):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GoogleCalendar]:
-    server = GoogleCalendar(company())
+    server = GoogleCalendar(company(_now))
     yield server
     server.stop()
 
@@ -55,8 +56,8 @@ def provider(server: GoogleCalendar, request: pytest.FixtureRequest) -> Iterator
         )
     if "test_errors_say_what_to_do" in request.node.nodeid:
         pytest.skip("the emulator lacks mail: it is a calendar, and the others have runs of their own")
-    server.begin_again(company())
-    with connecting(server.root) as connector, connecting(f"http://127.0.0.1:{_dead_port()}") as nowhere:
+    server.begin_again(company(_now))
+    with connecting(server.root, _now) as connector, connecting(f"http://127.0.0.1:{_dead_port()}", _now) as nowhere:
         dead: list[GoogleConnector] = []
 
         def refuse(tool: str, error: type[ConnectorError]) -> None:
@@ -75,6 +76,10 @@ def provider(server: GoogleCalendar, request: pytest.FixtureRequest) -> Iterator
             refuse=refuse,
             dead=dead,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _dead_port() -> int:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
 from connectors.conformance import Provider
-from connectors.google.connector import GoogleConnector, open_connector
+from connectors.google.connector import ROOTS, GoogleConnector
 from connectors.spec import Account
 from tests.services.google_calendar import GoogleCalendar, World
 
 ANN, BEN, CHO = "ann@north.example", "ben@north.example", "cho@north.example"
 OUTSIDER = "x@outside.example"
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday; every date in these tests is behind it
 BLUE = "blue@resource.calendar.google.com"
 ZONES = {ANN: "Europe/Lisbon", BEN: "America/New_York", CHO: "Australia/Sydney"}
 
 
-def company(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> World:
-    """Three people in three zones, whose clocks change on three different days, and a room for six."""
-    world = World(now=now)
+def company(now: Callable[[], datetime] | None = None) -> World:
+    """Three people in three zones, whose clocks change on three different days, and a room for six. Without `now` its clock goes
+    on by a second each time it is looked at, from `NOW`."""
+    seconds = itertools.count()
+    world = World(now=now or (lambda: NOW + timedelta(seconds=next(seconds))))
     for address, zone in ZONES.items():
         name = address.partition("@")[0]
         world.add_user(address, zone=zone, token=f"token-{name}", name=name.title())
@@ -41,9 +45,9 @@ def account(address: str, settings: Mapping[str, Any] | None = None) -> Account:
 
 
 @contextmanager
-def connecting(root: str) -> Iterator[GoogleConnector]:
+def connecting(root: str, now: Callable[[], datetime] = lambda: NOW) -> Iterator[GoogleConnector]:
     """A connector whose every request goes to one address."""
-    connector = open_connector(gmail_root=root, calendar_root=root, people_root=root)
+    connector = GoogleConnector(dict.fromkeys(ROOTS, root), clock=now)
     yield connector
     connector.close()
 
