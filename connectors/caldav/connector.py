@@ -28,7 +28,7 @@ from typing import Any
 from connectors import families
 from connectors.caldav import effects, preconditions, reads, stream
 from connectors.caldav.home import Home, Known
-from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, Line
+from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, MOST_BYTES, Line
 from connectors.errors import ConnectorError, InvalidCall
 from connectors.spec import Absent, Account, Changes, Done, Json, Precondition, Reconciled, ToolSpec, Unknown
 
@@ -84,8 +84,8 @@ class CaldavConnector:
     families = frozenset({"calendar"})
     streams = frozenset({"calendar"})
 
-    def __init__(self, *, poll_s: float = POLL_S) -> None:
-        self._poll_s = poll_s
+    def __init__(self, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> None:
+        self._poll_s, self._most_bytes = poll_s, most_bytes
         self._servers: OrderedDict[str, _Server] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -172,7 +172,7 @@ class CaldavConnector:
         if line is None:
             url = str(account.settings.get("url") or "")
             is_plain_allowed = bool(account.settings.get("allow_http"))
-            line = Line(url, account.credentials, is_plain_allowed=is_plain_allowed)
+            line = Line(url, account.credentials, is_plain_allowed=is_plain_allowed, most_bytes=self._most_bytes)
         line.begin()
         try:
             yield Home(account=account, line=line, known=server.known, now=now)
@@ -220,6 +220,6 @@ def _now() -> datetime:
     return datetime.fromtimestamp(int(time.time()), UTC)
 
 
-def open_connector(*, poll_s: float = POLL_S) -> CaldavConnector:
-    """The connector, for the registry. `poll_s`: how often a calendar that is followed is asked."""
-    return CaldavConnector(poll_s=poll_s)
+def open_connector(*, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> CaldavConnector:
+    """The connector, for the registry. `poll_s`: how often a calendar that is followed is asked; `most_bytes`: of one answer."""
+    return CaldavConnector(poll_s=poll_s, most_bytes=most_bytes)

@@ -13,6 +13,7 @@ from connectors.caldav.ical import Stored
 
 A_DAY = 96  # instances; what repeats more often stands at its first instance only
 OLDEST = 1900
+DAY = timedelta(days=1)
 _PER_DAY = {"SECONDLY": 86_400, "MINUTELY": 1440, "HOURLY": 24}
 _PROBLEMS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, IndexError)
 
@@ -57,7 +58,8 @@ def _occurrences(stored: Stored, start: datetime, end: datetime, home: ZoneInfo)
     import recurring_ical_events
 
     apart = {_key(one, home) for one in stored.events if "RECURRENCE-ID" in one}
-    found = recurring_ical_events.of(stored.calendar, skip_bad_series=True).between(start, end)
+    # Days begin and end elsewhere for the library than in `home`.
+    found = recurring_ical_events.of(stored.calendar, skip_bad_series=True).between(start - DAY, end + DAY)
     for component in found:
         begins, ends = ical.span_of(component, home)
         if not _touches(begins, ends, start, end):
@@ -185,7 +187,8 @@ def _is_sane(stored: Stored) -> bool:
     for event in stored.events:
         rules = event.get("RRULE", [])
         for rule in rules if isinstance(rules, list) else [rules]:
-            if event["DTSTART"].dt.year < OLDEST or _a_day(rule) > A_DAY or _never(rule):
+            steps = [int(one) for one in rule.get("INTERVAL", [1])]
+            if event["DTSTART"].dt.year < OLDEST or min(steps) < 1 or _a_day(rule) > A_DAY or _never(rule):
                 return False
     return True
 

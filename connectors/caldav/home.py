@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ AUTO_SCHEDULE = "calendar-auto-schedule"  # RFC 6638, 2
 LONGEST = timedelta(days=366 * 3)
 MARGIN = timedelta(days=1)  # all-day events and those without a zone lie elsewhere for the server than for the account
 WORKING_HOURS = {"days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:30"}
+_PLAIN = re.compile(r"[A-Za-z0-9._@-]{1,200}")  # UIDs that servers take as an address, too
 
 
 @dataclass(slots=True)
@@ -181,7 +183,7 @@ class Home:
 
     def find(self, uid: str) -> Stored | None:
         """The object with this UID in the account's own calendar, whatever its address."""
-        if "/" not in uid and len(uid) <= 200 and uid.strip("."):
+        if _PLAIN.fullmatch(uid) and uid.strip("."):
             url = self.url_of(uid)
             found = self.line.get(url)
             stored = None if found is None else ical.parse(found[0], url, found[1])
@@ -275,7 +277,8 @@ class Home:
         response = self.line.report(collection, cdav.FreeBusyQuery() + cdav.TimeRange(start, end))
         try:
             calendar: Any = icalendar.Calendar.from_ical(response.raw)
-            return [times for one in calendar.walk("VFREEBUSY") for times in _periods(one)]
+            [found] = calendar.walk("VFREEBUSY")
+            return _periods(found)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise Forbidden("the calendar does not say when it is busy", fix="Ask its owner.") from error
 

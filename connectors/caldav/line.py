@@ -66,12 +66,15 @@ def check_root(url: str, *, is_plain_allowed: bool) -> str:
 class Line:
     """One account's requests. Not for two threads at once."""
 
-    def __init__(self, url: str, credentials: Mapping[str, str], *, is_plain_allowed: bool = False) -> None:
+    def __init__(
+        self, url: str, credentials: Mapping[str, str], *, is_plain_allowed: bool = False, most_bytes: int = MOST_BYTES
+    ) -> None:
         from caldav.davclient import DAVClient
 
         self.root = check_root(url, is_plain_allowed=is_plain_allowed)
-        session: Any = _session()
+        session: Any = _session(most_bytes)
         self._session: requests.Session = session
+        self._most_bytes = most_bytes
         self._auth = _authorization(credentials)
         self._dav: Any = DAVClient(
             url=self.root, auth=self._auth, enable_rfc6764=False, timeout=int(ANSWER_S), rate_limit_handle=False
@@ -111,6 +114,10 @@ class Line:
         results: list[Any] = self._parsed(self.report(url, query, depth=depth), "parse_calendar_query")
         return results
 
+    def changed(self, url: str, query: Any) -> Any:
+        """caldav's SyncCollectionResult of a sync-collection REPORT; StaleToken where the server cannot continue."""
+        return self._parsed(self.report(url, query, depth=None), "parse_sync_collection")
+
     def options(self, url: str) -> str:
         """What the server can do there: its DAV header."""
         return str(self._send("OPTIONS", url, b"", {}).headers.get("DAV", ""))
@@ -131,10 +138,12 @@ class Line:
     def _parsed(self, response: Any, method: str) -> Any:
         from caldav.lib.error import DAVError
 
+        if response.status != 207:  # a login page, say, which must not be read as an empty calendar
+            raise _no_dav()
         try:
             return getattr(response, method)()
         except (DAVError, ValueError, AssertionError) as error:
-            raise Unreachable("the calendar server answered what is not WebDAV", fix="Check its address.") from error
+            raise _no_dav() from error
 
     def _ask(self, method: str, url: str, body: str, headers: Mapping[str, str]) -> Any:
         """A reading request of caldav's, its answer translated."""
@@ -149,7 +158,7 @@ class Line:
                 raise StaleToken("the place to continue from has expired", fix="Begin anew.") from error
             raise _refused(401 if error.status == 401 else 403, is_reading=True) from error
         except (dav_errors.DAVError, SyntaxError, NotImplementedError) as error:
-            raise Unreachable("the calendar server answered what is not WebDAV", fix="Check its address.") from error
+            raise _no_dav() from error
         except OSError as error:  # requests' own are among them
             raise translated(error, is_reading=True) from error
         if response.status >= 300:
@@ -160,7 +169,7 @@ class Line:
         is_reading = method in READING
         if not is_reading and time.monotonic() > self._until:
             raise Unreachable("the calendar server was too slow to begin the change", fix="Try again later.")
-        session = self._session if is_reading else _session(is_for_change=True)  # no change over a line gone stale
+        session = self._session if is_reading else _session(self._most_bytes)  # no change over a line gone stale
         try:
             response = session.request(
                 method, url, data=body, headers=dict(headers), auth=self._auth, timeout=(CONNECT_S, ANSWER_S)
@@ -199,13 +208,22 @@ def _never_left(error: BaseException) -> bool:
     """Whether no connection came about: refused, no such host, no route, or a certificate that is not trusted."""
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-    causes: list[BaseException] = [error]
+    never = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
+    return any(isinstance(cause, never) for cause in _causes(error))
+
+
+def _was_cut(error: BaseException) -> bool:
+    """Whether a line that stood was closed by the other side without an answer."""
+    return any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error with everything it wraps: the libraries keep causes in several places."""
+    causes = [error]
     for cause in causes:
-        if isinstance(cause, (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)):
-            return True
-        further = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *getattr(cause, "args", ()))
+        further = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
         causes.extend(one for one in further if isinstance(one, BaseException) and one not in causes)
-    return False
+    return causes
 
 
 def _refused(status: int, *, is_reading: bool) -> ConnectorError:
@@ -228,6 +246,10 @@ def _refused(status: int, *, is_reading: bool) -> ConnectorError:
             return InvalidCall("the calendar has another address now", fix="Connect again with its final address.")
         case _:
             return InvalidCall(f"the calendar server refused the request ({status})", fix="Check the event's details.")
+
+
+def _no_dav() -> Unreachable:
+    return Unreachable("the calendar server answered what is not WebDAV", fix="Check its address.")
 
 
 def _login_refused() -> ReconsentNeeded:
@@ -256,31 +278,34 @@ def _authorization(credentials: Mapping[str, str]) -> Any:
     return HTTPBasicAuth(credentials["username"].encode(), credentials["password"].encode())
 
 
-def _session(*, is_for_change: bool = False) -> requests.Session:
+def _session(most_bytes: int) -> requests.Session:
     import requests
-    from urllib3 import Retry
 
     class Session(requests.Session):
         """Follows no redirect of a change, and reads no endless answer."""
 
         def request(self, method: str, url: str, **more: Any) -> requests.Response:  # type: ignore[override]  # as caldav calls it
             more |= {"allow_redirects": method in READING, "stream": True}
-            response = super().request(method, url, **more)
+            try:
+                response = super().request(method, url, **more)
+            except requests.ConnectionError as error:
+                # A line kept open may have died unnoticed: a read is then asked once more.
+                if method not in READING or not _was_cut(error):
+                    raise
+                response = super().request(method, url, **more)
             with response:
                 parts, size = [], 0
                 for part in response.iter_content(65_536):
                     parts.append(part)
                     size += len(part)
-                    if size > MOST_BYTES:
+                    if size > most_bytes:
                         raise TooMuch
             response._content = b"".join(parts)  # where requests itself keeps what it has read
             return response
 
-    # A line kept open may have died unnoticed: a read may then be asked once more.
-    again = Retry(total=1, connect=0, read=1, redirect=None, status=0, other=0, allowed_methods=READING)
     session = Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=0 if is_for_change else again))
+        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=0))
     session.headers.update({"User-Agent": "deputy"})
     return session
 

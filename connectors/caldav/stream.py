@@ -91,7 +91,7 @@ def _by_token(home: Home, place: Place) -> Changes:
     from caldav.elements import dav
 
     query = dav.SyncCollection() + [dav.SyncToken(place.token), dav.SyncLevel("1"), dav.Prop() + dav.GetEtag()]
-    found = home.line.report(home.calendar, query, depth=None).parse_sync_collection()
+    found = home.line.changed(home.calendar, query)
     # The token of the first page counts: what changes while the others are read is reported after them.
     until = place.until or str(found.sync_token or "")
     urls = sorted({home.line.absolute(one.href) for one in found.changed if one.href} - {home.calendar})

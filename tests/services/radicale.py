@@ -6,15 +6,18 @@ Radicale does no scheduling: nobody is invited by it (see tests/connectors/calda
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 PASSWORD = "pw-Ünïcode-1"
 CALENDAR = "calendar"
@@ -68,7 +71,7 @@ class Radicale:
     def __init__(self, folder: Path, users: Sequence[str]) -> None:
         (folder / "users").write_text("".join(f"{user}:{PASSWORD}\n" for user in users), encoding="utf-8")
         (folder / "rights").write_text(_RIGHTS, encoding="ascii")
-        self.folder = folder
+        self.folder, self.users = folder, tuple(users)
         self.lines: list[str] = []
         self._is_ready = False
         for _ in range(3):  # a port that was free may be taken by now, and Radicale takes none that is "any"
@@ -84,10 +87,45 @@ class Radicale:
         answer = requests.request("MKCALENDAR", f"{self.url}{user}/{name}/", auth=login(user), timeout=10)
         answer.raise_for_status()
 
+    def put(self, user: str, uid: str, *events: str, name: str = CALENDAR) -> str:
+        """Stores an object as some other program might have written it; the lines of each event as they stand."""
+        written = "".join(f"BEGIN:VEVENT\r\nUID:{uid}\r\n{event.strip()}\r\nEND:VEVENT\r\n" for event in events)
+        text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Other//EN\r\n{written}END:VCALENDAR\r\n"
+        file = hashlib.sha256(uid.encode()).hexdigest()[:16]
+        url = f"{self.url}{user}/{name}/{file}.ics"
+        requests.put(url, data=text.encode(), auth=login(user), timeout=10).raise_for_status()
+        return url
+
+    def plant(self, user: str, uid: str, event: str) -> None:
+        """Lays an object into a calendar past the server, which would refuse some; lines end as they please."""
+        lines = event.replace("\n", "\r\n")
+        text = (
+            f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+        self._folder(user, CALENDAR).joinpath(f"{uid}.ics").write_bytes(text.encode())
+
+    def fill(self, user: str, count: int) -> None:
+        """So many events of half an hour, all through 2027."""
+        for number in range(count):
+            day, hour = number % 365, number // 365
+            start = datetime(2027, 1, 1, 8 + hour) + timedelta(days=day)
+            event = f"SUMMARY:Event {number}\nDTSTAMP:20270101T000000Z\nDTSTART:{start:%Y%m%dT%H%M%SZ}\nDURATION:PT30M"
+            self.plant(user, f"filled-{number}", event)
+
+    def _folder(self, user: str, name: str) -> Path:
+        return self.folder / "collections" / "collection-root" / user / name
+
     def objects(self, user: str, name: str = CALENDAR) -> dict[str, str]:
         """What lies in a calendar, by file name, read off the disk."""
-        folder = self.folder / "collections" / "collection-root" / user / name
+        folder = self._folder(user, name)
         return {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.glob("*.ics"))}
+
+    def empty(self) -> None:
+        """Every calendar becomes a new, empty one."""
+        for user in self.users:
+            url = f"{self.url}{user}/{CALENDAR}/"
+            requests.delete(url, auth=login(user), timeout=10).raise_for_status()
+            self.make_calendar(user, CALENDAR)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -127,6 +165,6 @@ def _free_port() -> int:
     return port
 
 
-def login(user: str) -> tuple[bytes, bytes]:
+def login(user: str) -> HTTPBasicAuth:
     """Basic authentication in UTF-8, as RFC 7617 has it."""
-    return user.encode(), PASSWORD.encode()
+    return HTTPBasicAuth(user.encode(), PASSWORD.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.caldav.connector import CaldavConnector
@@ -57,8 +58,6 @@ class World:
         return asyncio.run(call)
 
     def reconcile(self, tool: str, args: Mapping[str, Any], key: str) -> Reconciled:
-        from datetime import UTC, datetime
-
         looking = self.connector.reconcile(
             f"calendar.{tool}", args, account=self.account(), key=key, attempted_at=datetime.now(UTC)
         )
