@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,8 @@ CHANGES = frozenset({"calendar.update_event", "calendar.cancel_event", "calendar
 def of(ctx: Context, tool: str, args: Args) -> list[Precondition]:
     """Only what is true now: somebody who is busy already was seen to be busy by whoever approves. `ctx.clock` says now."""
     if tool == "calendar.create_event":
-        candidates = _of_new_event(ctx, args)
-    elif tool in CHANGES:
-        candidates = _of_changed_event(ctx, tool, args)
-    else:
-        candidates = []
-    return [one for one in candidates if one.kind == UNCHANGED or broken(ctx, one) is None]
+        return list(_of_new_event(ctx, args))
+    return list(_of_changed_event(ctx, tool, args)) if tool in CHANGES else []
 
 
 def broken(ctx: Context, precondition: Precondition) -> str | None:
@@ -53,53 +49,53 @@ def broken(ctx: Context, precondition: Precondition) -> str | None:
             return f"The calendar knows no condition {kind!r}"
 
 
-def _of_new_event(ctx: Context, args: Args) -> list[Precondition]:
+def _of_new_event(ctx: Context, args: Args) -> Iterator[Precondition]:
     start, end = values.span_of(args)
-    people = list(dict.fromkeys([ctx.me, *values.addresses(args.get("attendees"))]))
-    rooms = values.addresses([args["room"]]) if args.get("room") else []
-    when = _when(start, end, reads.calendar_zone(ctx))
-    names = {who: who for who in (*people, *rooms)}
-    return [_not_past(start, when), *_free(ctx, names, start, end, when, without=None)]
-
-
-def _of_changed_event(ctx: Context, tool: str, args: Args) -> list[Precondition]:
-    event = reads.get_event(ctx, args)
-    google_id, _ = values.split_id(args["event_id"])
-    found = [
-        Precondition(
-            kind=UNCHANGED,
-            args={"event_id": args["event_id"], "etag": event["etag"]},
-            text=f"“{event['title']}” is as it was read",
-        )
+    people = [
+        ctx.me,
+        *values.addresses(args.get("attendees")),
+        *values.addresses([args["room"]] if args.get("room") else []),
     ]
+    when = _when(start, end, reads.calendar_zone(ctx))
+    yield from _not_past(ctx, start, when)
+    yield from _free(ctx, {who: who for who in people}, start, end, when, without=None)
+
+
+def _of_changed_event(ctx: Context, tool: str, args: Args) -> Iterator[Precondition]:
+    event = reads.get_event(ctx, args)
+    if event["status"] == "cancelled":
+        return
+    told = {"event_id": args["event_id"], "etag": event["etag"]}
+    yield Precondition(kind=UNCHANGED, args=told, text=f"“{event['title']}” is as it was read")
     old = values.span_of(event)
     start = values.parse_time(args["start"], "start") if args.get("start") is not None else old[0]
     end = values.parse_time(args["end"], "end") if args.get("end") is not None else start + (old[1] - old[0])
     when = _when(start, end, reads.calendar_zone(ctx))
     if event["recurrence"] is None:  # a whole series began in the past
-        found.append(_not_past(start, when))
-    if tool == "calendar.update_event" and (start, end) != old and end > start:
-        removed = values.addresses(args.get("remove_attendees"))
-        names = {ctx.me: ctx.me}
-        names |= {
-            who["address"]: who["name"]
-            for who in event["attendees"]
-            if who["response"] != "declined" and who["address"] not in removed
-        }
-        names |= {who: names.get(who, who) for who in values.addresses(args.get("add_attendees"))}
-        room = args.get("room") or event["room"]
-        names |= {room.lower(): room} if room else {}
-        whole = args.get("scope") == "series" and event["series_id"]
-        without = values.split_id(event["series_id"])[0] if whole else google_id
-        found += _free(ctx, names, start, end, when, without=without)
-    return found
+        yield from _not_past(ctx, start, when)
+    if tool != "calendar.update_event" or (start, end) == old or end <= start:
+        return
+    removed = values.addresses(args.get("remove_attendees"))
+    names = {ctx.me: ctx.me} | {
+        who["address"]: who["name"]
+        for who in event["attendees"]
+        if who["response"] != "declined" and who["address"] not in removed
+    }
+    names |= {who: names.get(who, who) for who in values.addresses(args.get("add_attendees"))}
+    room = args.get("room") or event["room"]
+    names |= {room.strip().lower(): room} if room else {}
+    is_series = args.get("scope") == "series" and event["series_id"] is not None
+    without, _ = values.split_id(event["series_id"] if is_series else args["event_id"])
+    yield from _free(ctx, names, start, end, when, without=without)
 
 
 def _free(
     ctx: Context, names: dict[str, str], start: datetime, end: datetime, when: str, *, without: str | None
-) -> Iterable[Precondition]:
-    visible: Sequence[str] = list(reads.busy_times(ctx, list(names), start, end))
-    for address in visible:
+) -> Iterator[Precondition]:
+    """Of those who are free now; all are asked about at once, and only whoever seems busy once more."""
+    for address, busy in reads.busy_times(ctx, list(names), start, end).items():
+        if busy and (without is None or not reads.is_free(ctx, address, start, end, without=without)):
+            continue
         told: dict[str, Any] = {"address": address, "name": names[address], "when": when, "without": without}
         yield Precondition(
             kind=FREE,
@@ -108,8 +104,10 @@ def _free(
         )
 
 
-def _not_past(start: datetime, when: str) -> Precondition:
-    return Precondition(kind=NOT_PAST, args={"start": values.iso(start), "when": when}, text=f"{when} is still to come")
+def _not_past(ctx: Context, start: datetime, when: str) -> Iterator[Precondition]:
+    if start > ctx.clock():
+        told = {"start": values.iso(start), "when": when}
+        yield Precondition(kind=NOT_PAST, args=told, text=f"{when} is still to come")
 
 
 def _when(start: datetime, end: datetime, zone: str) -> str:

@@ -53,7 +53,7 @@ def _begin(ctx: Context) -> str:
     now = ctx.clock()
     asked: dict[str, Any] = {
         "calendarId": "primary",
-        "maxResults": 2500,
+        "maxResults": PAGE,
         "eventTypes": list(reads.EVENT_TYPES),
         "timeMin": values.rfc3339(now),
         "fields": "nextPageToken,nextSyncToken",

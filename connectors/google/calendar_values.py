@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +29,11 @@ KEY = "deputyKey"  # private extended properties of ours: the key that made the 
 ARGS = "deputyArgs"  # the digest of the arguments it was made with,
 CHANGES = "deputyChanges"  # and the keys of its latest changes, newest last
 KEPT_CHANGES = 12
+
+_LINES = frozenset({"br", "p", "div", "li", "ul", "ol", "tr", "h1", "h2", "h3"})
+_TAG = re.compile(
+    r"</?(?:br|p|div|li|ul|ol|a|b|i|u|span|strong|em|html-blob|h[1-6]|table|tr|td)\b[^<>]*>", re.IGNORECASE
+)
 
 
 # ---- ids -----------------------------------------------------------------------------------------------------------
@@ -235,10 +242,10 @@ def show(event: Resource, *, calendar: str, me: str, zone: str, rooms: Iterable[
         for who in event.get("attendees", ())
         if is_room(who, rooms) and who.get("responseStatus") != "declined"
     ]
-    shown = base | {
+    return base | {
         "title": event.get("summary") or "",
         "location": event.get("location") or conference_link(event) or "",
-        "description": event.get("description") or "",
+        "description": plain(event.get("description") or ""),
         "organizer": organizer,
         "attendees": sorted(
             (_attendee(who) for who in guests if who["email"].lower() != organizer),
@@ -246,8 +253,8 @@ def show(event: Resource, *, calendar: str, me: str, zone: str, rooms: Iterable[
         ),
         "room": booked[0] if booked else None,
         "recurrence": "\n".join(event["recurrence"]) if event.get("recurrence") else None,
+        "etag": _etag(event, base),
     }
-    return shown | {"etag": _etag(shown)}
 
 
 def conference_link(event: Mapping[str, Any]) -> str | None:
@@ -268,7 +275,36 @@ def _attendee(who: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _etag(shown: Mapping[str, Any]) -> str:
-    who = [(one["address"], one["optional"]) for one in shown["attendees"]]
-    decided = {name: value for name, value in shown.items() if name not in ("attendees", "room")}
-    return digest([decided, who, shown["room"]])[:32]
+def _etag(event: Resource, base: Mapping[str, Any]) -> str:
+    """Leaves out what others decide: answers of guests and rooms, and the link that Google makes some time afterwards."""
+    written = [event.get(name) or "" for name in ("summary", "location", "description")]
+    invited = sorted((str(who.get("email")).lower(), bool(who.get("optional"))) for who in event.get("attendees", ()))
+    return digest([dict(base), written, invited, event.get("recurrence") or []])[:32]
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------
+
+
+class _Text(HTMLParser):
+    """Collects what a page would show, a line for each block."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag in _LINES:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def plain(text: str) -> str:
+    """Google's own programs write notes as HTML; here they are text. What has no tags of theirs stays as it is."""
+    if _TAG.search(text) is None:
+        return text
+    reader = _Text()
+    reader.feed(text)
+    reader.close()
+    return "".join(reader.parts).strip("\n")
