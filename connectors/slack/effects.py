@@ -189,7 +189,7 @@ async def _furnished(ws: Workspace, channel: Channel, args: Args, invited: Seque
         with suppress(ConnectorError):
             await ws.line.write("conversations.setPurpose", channel=channel.channel_id, purpose=text.escape(purpose))
     with suppress(ConnectorError):
-        if missing := await _not_in(ws, channel, invited):
+        if invited and (missing := await _not_in(ws, channel, invited)):
             await ws.line.write("conversations.invite", channel=channel.channel_id, users=",".join(missing))
     return lacking(await shown(ws, channel), args)
 

@@ -134,7 +134,8 @@ class Window:
 
     oldest: str = ""
     latest: str = ""
-    tops: list[Raw] = field(default_factory=list)  # newest first, reaching back beyond `oldest` for the sake of threads
+    lookback_s: int = LOOKBACK_S  # how far before `oldest` threads may have begun whose answers count
+    tops: list[Raw] = field(default_factory=list)  # reaching back beyond `oldest` for the sake of threads
     is_whole: bool = True
 
     def holds(self, raw: Raw) -> bool:
@@ -155,7 +156,7 @@ async def fill(ws: Workspace, channel_id: str, window: Window, *, enough: int, m
             channel=channel_id,
             limit=PAGE,
             cursor=cursor,
-            oldest=_before(window.oldest, LOOKBACK_S) or None,
+            oldest=_before(window.oldest, window.lookback_s) or None,
             latest=window.latest or None,
             include_all_metadata=True,
         )
@@ -167,7 +168,7 @@ async def fill(ws: Workspace, channel_id: str, window: Window, *, enough: int, m
         cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
         # Slack gives the newest page first, but does not promise it where only `oldest` is named: then all are read.
         is_backwards = bool(window.latest) or not window.oldest
-        is_far = bool(floor and page) and min(str(raw["ts"]) for raw in page) < _before(floor, LOOKBACK_S)
+        is_far = bool(floor and page) and min(str(raw["ts"]) for raw in page) < _before(floor, window.lookback_s)
         if cursor is None or (is_backwards and is_far):
             return floor
     window.is_whole = False
@@ -209,8 +210,8 @@ async def replies(ws: Workspace, channel_id: str, ts: str, *, oldest: str = "") 
     return found
 
 
-def _before(ts: str, seconds: float) -> str:
-    return ts_of(int(ts.partition(".")[0]) - int(seconds)) if ts else ""
+def _before(ts: str, seconds: int) -> str:
+    return ts_of(int(ts.partition(".")[0]) - seconds) if ts else ""
 
 
 async def history(ws: Workspace, args: Args) -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def reconcile(ws: Workspace, tool: str, args: Args, key: str, attempted_at
 
 
 async def _posted(ws: Workspace, channel: Channel, thread_ts: str | None, key: str, since_s: int) -> Reconciled:
-    window = Window(oldest=messages.ts_of(since_s))
+    window = Window(oldest=messages.ts_of(since_s), lookback_s=0)
     if thread_ts is None:
         await messages.fill(ws, channel.channel_id, window, enough=1 << 30)
         raws = window.tops

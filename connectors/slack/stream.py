@@ -1,7 +1,7 @@
 """Following the account's channels without a public address: each is read from where it was left, a few at every turn.
 
 What Deputy itself posted is left out, so that nothing answers itself. Reported once each are messages and answers in threads
-that began less than `messages.LOOKBACK_S` ago; edits, deletions and reactions are not followed.
+that began less than `LOOKBACK_S` ago; edits, deletions and reactions are not followed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from connectors.spec import Change, Changes
 
 CHANNELS_A_TURN = 20
 POLL_S = 20.0
+LOOKBACK_S = 2 * 24 * 3600
+MOST_PAGES = 40  # of one channel at one turn; who is further behind gets the newest, and is told so
 
 
 @dataclass(slots=True)
@@ -61,11 +63,14 @@ async def changes(ws: Workspace, cursor: str | None) -> Changes:
     place.last = {one.channel_id: place.last[one.channel_id] for one in joined if one.channel_id in place.last}
     waiting = [one for one in joined if one.channel_id >= place.begin]
     found: list[Change] = []
+    is_behind = False
     for number, channel in enumerate(waiting):
         try:
             if number >= CHANNELS_A_TURN:
                 break
-            found += await _new(ws, channel, place)
+            new, is_whole = await _new(ws, channel, place)
+            found += new
+            is_behind = is_behind or not is_whole
         except RateLimited:
             if number == 0:
                 raise
@@ -76,22 +81,25 @@ async def changes(ws: Workspace, cursor: str | None) -> Changes:
         number = len(waiting)
     rest = waiting[number:]
     place.begin = rest[0].channel_id if rest else ""
-    found.sort(key=lambda change: str(change.record["sent_at"]))
-    return Changes(changes=found, cursor=place.write(), more=bool(rest))
+    if not rest:  # a channel joined from now on is followed from now on
+        place.since = max([place.since, *place.last.values()])
+    found.sort(key=lambda change: change.change_id.partition(":")[2])
+    return Changes(changes=found, cursor=place.write(), more=bool(rest), is_resync=is_behind)
 
 
-async def _new(ws: Workspace, channel: Channel, place: Cursor) -> Sequence[Change]:
+async def _new(ws: Workspace, channel: Channel, place: Cursor) -> tuple[Sequence[Change], bool]:
     last = place.last.get(channel.channel_id, place.since)
-    window = Window(oldest=last)
-    await messages.fill(ws, channel.channel_id, window, enough=1 << 30)
+    window = Window(oldest=last, lookback_s=LOOKBACK_S)
+    await messages.fill(ws, channel.channel_id, window, enough=1 << 30, most_pages=MOST_PAGES)
     answers = await messages.answers(ws, channel.channel_id, window, last)
     horizon = _horizon(window.tops, answers, last)
     raws = [raw for raw in (*window.tops, *answers) if last < str(raw["ts"]) <= horizon]
     raws.sort(key=lambda raw: str(raw["ts"]))
-    place.last[channel.channel_id] = horizon
     me = await ws.me()
     said = [raw for raw in raws if messages.is_said(raw) and not (me.wrote(raw) and effects.key_of(raw))]
-    return [_change(record) for record in await messages.show(ws, channel, said)]
+    records = await messages.show(ws, channel, said)
+    place.last[channel.channel_id] = horizon  # only now: whatever fails above is read again
+    return [_change(record) for record in records], window.is_whole
 
 
 def _horizon(tops: Sequence[Raw], answers: Sequence[Raw], last: str) -> str:

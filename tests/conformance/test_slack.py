@@ -15,42 +15,15 @@ import pytest
 from connectors.conformance import *  # noqa: F403
 from connectors.conformance import Provider
 from connectors.errors import ConnectorError, RateLimited, ReconsentNeeded, Unreachable
-from connectors.slack.connector import SlackConnector
-from connectors.slack.tools import SCOPES
-from connectors.spec import Account
+from tests.connectors.slack import world
 from tests.services import emulate
 from tests.services.emulate import Emulate
 from tests.services.fault_proxy import Fault, FaultProxy
 
-WORLD = {
-    "slack": {
-        "team": {"name": "Northwind", "domain": "northwind"},
-        "users": [
-            {"name": "ada", "real_name": "Ada Example", "email": "ada@northwind.example"},
-            {"name": "bob", "real_name": "Bob Example", "email": "bob@northwind.example"},
-        ],
-        "channels": [{"name": "team", "topic": "Everybody"}],
-        "tokens": [
-            {"token": f"xoxb-{name}", "user": name, "scopes": sorted({one for all_ in SCOPES.values() for one in all_})}
-            for name in ("ada", "bob")
-        ],
-        "strict_scopes": True,
-    }
-}
-POSTS = {
-    "chat.post_message": b"/api/chat.postMessage",
-    "chat.send_direct": b"/api/chat.postMessage",
-    "chat.update_message": b"/api/chat.update",
-    "chat.delete_message": b"/api/chat.delete",
-    "chat.add_reaction": b"/api/reactions.add",
-    "chat.create_channel": b"/api/conversations.create",
-    "chat.invite": b"/api/conversations.invite",
-}
-
 
 @pytest.fixture(scope="module")
 def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulate]:
-    with emulate.running("slack", WORLD, tmp_path_factory.mktemp("slack")) as service:
+    with emulate.running("slack", world.WORLD, tmp_path_factory.mktemp("slack")) as service:
         yield service
 
 
@@ -66,15 +39,15 @@ def provider(line: FaultProxy) -> Provider:
         if error is Unreachable:
             line.arm(Fault.DROP_AT_ACCEPT)
         elif error is RateLimited:
-            line.arm(Fault.ANSWER, when=POSTS[tool], status=429, retry_after_s=7, body=_said("ratelimited"))
+            line.arm(Fault.ANSWER, when=world.POSTS[tool], status=429, retry_after_s=7, body=_said("ratelimited"))
         else:
             assert error is ReconsentNeeded
-            line.arm(Fault.ANSWER, when=POSTS[tool], status=200, body=_said("token_revoked"))
+            line.arm(Fault.ANSWER, when=world.POSTS[tool], status=200, body=_said("token_revoked"))
 
     return Provider(
-        connector=SlackConnector(base_url=f"{line.url}/api/", share=100.0),
-        account=_account("ada"),
-        colleague=_account("bob"),
+        connector=world.connect(line.url),
+        account=world.account("ada"),
+        colleague=world.account("bob"),
         channel="#team",
         lose_answer=lambda tool: _arm(line, Fault.DROP_REPLY, tool),
         lose_request=lambda tool: _arm(line, Fault.DROP_REQUEST, tool),
@@ -83,16 +56,12 @@ def provider(line: FaultProxy) -> Provider:
     )
 
 
-def _account(name: str) -> Account:
-    return Account(connection_id=name, subject=f"{name}@northwind.example", credentials={"bot_token": f"xoxb-{name}"})
-
-
 def _said(code: str) -> bytes:
     return json.dumps({"ok": False, "error": code}).encode()
 
 
 def _arm(line: FaultProxy, fault: Fault, tool: str) -> None:
-    line.arm(fault, when=b"POST " + POSTS[tool])
+    line.arm(fault, when=b"POST " + world.POSTS[tool])
 
 
 def _close(line: FaultProxy, tool: str) -> None:
