@@ -90,7 +90,11 @@ def _here(home: Home) -> Place:
 def _by_token(home: Home, place: Place) -> Changes:
     from caldav.elements import dav
 
-    query = dav.SyncCollection() + [dav.SyncToken(place.token), dav.SyncLevel("1"), dav.Prop() + dav.GetEtag()]
+    query = dav.SyncCollection() + [
+        dav.SyncToken(value=place.token),
+        dav.SyncLevel(value="1"),
+        dav.Prop() + dav.GetEtag(),
+    ]
     found = home.line.changed(home.calendar, query)
     # The token of the first page counts: what changes while the others are read is reported after them.
     until = place.until or str(found.sync_token or "")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
@@ -108,7 +108,7 @@ class Radicale:
         """So many events of half an hour, all through 2027."""
         for number in range(count):
             day, hour = number % 365, number // 365
-            start = datetime(2027, 1, 1, 8 + hour) + timedelta(days=day)
+            start = datetime(2027, 1, 1, 8 + hour, tzinfo=UTC) + timedelta(days=day)
             event = f"SUMMARY:Event {number}\nDTSTAMP:20270101T000000Z\nDTSTART:{start:%Y%m%dT%H%M%SZ}\nDURATION:PT30M"
             self.plant(user, f"filled-{number}", event)
 
@@ -120,11 +120,24 @@ class Radicale:
         folder = self._folder(user, name)
         return {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.glob("*.ics"))}
 
-    def empty(self) -> None:
-        """Every calendar becomes a new, empty one."""
-        for user in self.users:
-            url = f"{self.url}{user}/{CALENDAR}/"
+    def calendar(self, user: str, name: str) -> str:
+        """The address of a further calendar, made until `empty`."""
+        self.make_calendar(user, name)
+        return f"{self.url}{user}/{name}/"
+
+    def remove_all(self, user: str) -> None:
+        """Deletes every object of a user's calendar, as a calendar program would."""
+        for file in self.objects(user):
+            url = f"{self.url}{user}/{CALENDAR}/{file}"
             requests.delete(url, auth=login(user), timeout=10).raise_for_status()
+
+    def empty(self) -> None:
+        """Every user has one calendar again, new and empty."""
+        for user in self.users:
+            for folder in self._folder(user, CALENDAR).parent.iterdir():
+                if not folder.name.startswith("."):
+                    url = f"{self.url}{user}/{folder.name}/"
+                    requests.delete(url, auth=login(user), timeout=10).raise_for_status()
             self.make_calendar(user, CALENDAR)
 
     def stop(self) -> None:
