@@ -28,7 +28,7 @@ def user(user_id: str, name: str, **more: Any) -> Raw:
 
 
 def channel(channel_id: str, name: str, members: list[str], **more: Any) -> Raw:
-    return {"id": channel_id, "name": name, "members": members, "creator": ME, "created": 1} | more
+    return {"id": channel_id, "name": name, "members": members, "creator": ME, "created": 1_795_000_000} | more
 
 
 @dataclass
