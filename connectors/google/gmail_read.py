@@ -69,7 +69,7 @@ def get_thread(ctx: Context, args: Args) -> dict[str, Any]:
     names = label_names(ctx)
     return {
         "thread_id": args["thread_id"],
-        "subject": v.headers_of(messages[0]).get("subject", ""),
+        "subject": v.subject_of(messages[0]),
         "messages": [full(ctx, one, names, messages) for one in messages],
     }
 

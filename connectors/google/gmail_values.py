@@ -104,14 +104,14 @@ def read_cursor(cursor: str | None, *kinds: type) -> list[Any] | None:
 
 
 def headers_of(message: Resource) -> dict[str, str]:
-    """By lower-case name, the first of each, decoded."""
+    """By lower-case name, the first of each, as they stand: an encoded word must not become an address (RFC 2047, section 5)."""
     found: dict[str, str] = {}
     for one in message.get("payload", {}).get("headers", ()):
-        found.setdefault(one["name"].lower(), _decoded(one.get("value", "")))
+        found.setdefault(one["name"].lower(), one.get("value", ""))
     return found
 
 
-def _decoded(value: str) -> str:
+def decoded(value: str) -> str:
     if "=?" not in value:
         return value
     try:
@@ -120,10 +120,14 @@ def _decoded(value: str) -> str:
         return value
 
 
+def subject_of(message: Resource) -> str:
+    return " ".join(decoded(headers_of(message).get("subject", "")).split())
+
+
 def people(value: str) -> list[tuple[str, str]]:
     """(name, address) of an address header; what is no address is left out."""
     pairs = [(name, address.strip().lower()) for name, address in getaddresses([value])]
-    return [(name, address) for name, address in pairs if re.fullmatch(r"[^\s@]+@[^\s@]+", address)]
+    return [(decoded(name), address) for name, address in pairs if re.fullmatch(r"[^\s@]+@[^\s@]+", address)]
 
 
 def only_addresses(value: str) -> list[str]:
@@ -149,7 +153,7 @@ def header(message: Resource, names: Mapping[str, str], *, label_ids: Sequence[s
         "from_name": author_name or author,
         "to": only_addresses(told.get("to", "")),
         "cc": only_addresses(told.get("cc", "")),
-        "subject": told.get("subject", ""),
+        "subject": subject_of(message),
         "snippet": message.get("snippet", ""),
         "sent_at": iso(message.get("internalDate", 0)),
         "labels": label_names(labels, names),
@@ -173,7 +177,7 @@ def attached(message: Resource) -> Iterator[Resource]:
 def describe(part: Resource) -> dict[str, Any]:
     return {
         "attachment_id": f"att_{part.get('partId', '')}",
-        "name": _decoded(part["filename"]),
+        "name": decoded(part["filename"]),
         "mime": part.get("mimeType") or "application/octet-stream",
         "size_bytes": int(part.get("body", {}).get("size", 0)),
     }

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"})
 
@@ -37,11 +37,12 @@ class Answer:
 
 
 class Front:
-    """`seen`: (method, path without query) of every request that came, in order."""
+    """`seen`: (method, path without query) of every request that came, in order; `queries` and `bodies` theirs."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.seen: list[tuple[str, str]] = []
+        self.queries: list[dict[str, list[str]]] = []
         self.bodies: list[bytes] = []
         self._armed: list[tuple[str, re.Pattern[str], Loss | Answer]] = []
         self._lock = threading.Lock()
@@ -64,8 +65,10 @@ class Front:
     def count(self, method: str, path: str) -> int:
         return sum(1 for one, where in self.seen if one == method and re.search(path, where))
 
-    def meet(self, method: str, path: str, body: bytes) -> Loss | Answer | None:
+    def meet(self, method: str, target: str, body: bytes) -> Loss | Answer | None:
+        path = urlsplit(target).path
         with self._lock:
+            self.queries.append(parse_qs(urlsplit(target).query))
             self.seen.append((method, path))
             self.bodies.append(body)
             for place, (one, pattern, fault) in enumerate(self._armed):
@@ -94,7 +97,7 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = front.meet(self.command, urlsplit(self.path).path, body)
+            fault = front.meet(self.command, self.path, body)
             if fault is Loss.REQUEST:
                 self.close_connection = True
                 return

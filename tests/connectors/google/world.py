@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,8 @@ from urllib.request import Request, urlopen
 
 from connectors.errors import ConnectorError, RateLimited, ReconsentNeeded, Unreachable
 from connectors.google.connector import GoogleConnector, open_connector
-from connectors.spec import Account
-from tests.connectors.google.front import Front, Loss, Answer
+from connectors.spec import Account, Reconciled
+from tests.connectors.google.front import Answer, Front, Loss
 from tests.services import emulate
 
 ME = "ada@example.com"
@@ -80,6 +83,21 @@ class World:
     def refuse(self, tool: str, error: type[ConnectorError]) -> None:
         self.front.arm(*POINTS[tool], REFUSALS[error])
 
+    def read(self, tool: str, /, **args: Any) -> Any:
+        return asyncio.run(self.connector.call(tool, args, account=self.account, key=None))
+
+    def do(self, tool: str, args: dict[str, Any], key: str | None = None) -> Any:
+        return asyncio.run(self.connector.call(tool, args, account=self.account, key=key or uuid.uuid4().hex))
+
+    def reconcile(self, tool: str, args: dict[str, Any], key: str) -> Reconciled:
+        return asyncio.run(
+            self.connector.reconcile(tool, args, account=self.account, key=key, attempted_at=datetime.now(UTC))
+        )
+
+    def with_(self, **more: Any) -> World:
+        """The same, with another account of the connection."""
+        return replace(self, account=replace(self.account, **more))
+
     def deliver(self, mail: EmailMessage, *, labels: tuple[str, ...] = ("INBOX", "UNREAD")) -> dict[str, Any]:
         """A mail comes in from outside, past the connector."""
         raw = base64.urlsafe_b64encode(mail.as_bytes()).decode()
@@ -104,6 +122,15 @@ def running(folder: Path) -> Iterator[World]:
             yield World(front=front, connector=connector, account=account(front.url))
         finally:
             connector.close()
+
+
+def a_mail(subject: str, body: str = "Text.", *, sender: str = COLLEAGUE, to: str = ME, **headers: str) -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, to, subject
+    for name, value in headers.items():
+        mail[name.replace("_", "-")] = value
+    mail.set_content(body)
+    return mail
 
 
 def account(root: str) -> Account:
