@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import re
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -67,6 +68,7 @@ class Line:
             ) from error
         except (OSError, imaplib.IMAP4.error, imap_tools.ImapToolsError, ValueError) as error:
             raise Unreachable("the mail server cannot be reached", fix="Check imap_host, or try later.") from error
+        hasten(box.client.sock)
         self._login(box)
         self._box = box
 
@@ -230,6 +232,13 @@ class Line:
         """Returns when the server says something about the selected folder, or when the time is over."""
         with self._told("waiting"):
             self.box.idle.wait(timeout=at_most_s)
+
+
+def hasten(line: socket.socket | None) -> None:
+    """Small commands go at once: with Nagle's algorithm, what is written in pieces waits for an acknowledgement."""
+    if line is not None:
+        with suppress(OSError):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _hang_up(box: BaseMailBox) -> None:

@@ -23,6 +23,7 @@ from connectors.errors import (
     Unreachable,
 )
 from connectors.imap.home import Home
+from connectors.imap.line import hasten
 
 TRY_AGAIN_S = 60.0  # RFC 5321 4.5.4.1: a server that says 4xx does not say for how long
 CONNECT_S = 10.0
@@ -86,6 +87,7 @@ class Submission:
             raise _refusal(error.smtp_code) from error
         except (*LOST, smtplib.SMTPException) as error:
             raise Unreachable("the mail server cannot be reached", fix="Check smtp_host, or try later.") from error
+        hasten(smtp.sock)
         if smtp.sock is not None:
             smtp.sock.settimeout(self._answer_s)
         self._login(smtp)

@@ -44,6 +44,7 @@ mail_location = maildir:{base}/mail/%u
 mail_max_userip_connections = 100
 disable_plaintext_auth = no
 auth_mechanisms = plain login
+auth_failure_delay = 0
 ssl = {ssl}
 {certificates}
 passdb {{
@@ -65,6 +66,9 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =

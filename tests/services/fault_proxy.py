@@ -48,6 +48,7 @@ class Armed:
     status: int = 500
     retry_after_s: int | None = None
     body: bytes = b'{"error": {"code": 500, "message": "fault"}}'
+    skip: int = 0
     struck: threading.Event = field(default_factory=threading.Event)
 
     def http(self) -> bytes:
@@ -98,9 +99,13 @@ class FaultProxy:
         status: int = 500,
         retry_after_s: int | None = None,
         body: bytes | None = None,
+        skip: int = 0,
     ) -> Armed:
-        """The next time a client says `when` (upper or lower case), `fault` happens. Faults armed first strike first."""
-        armed = Armed(fault=fault, when=when, seconds=seconds, status=status, retry_after_s=retry_after_s)
+        """The next time a client says `when` (upper or lower case), `fault` happens; `skip` lets it pass so often before.
+
+        Faults armed first strike first.
+        """
+        armed = Armed(fault=fault, when=when, seconds=seconds, status=status, retry_after_s=retry_after_s, skip=skip)
         if body is not None:
             armed.body = body
         with self._lock:
@@ -155,6 +160,8 @@ class FaultProxy:
             _close(client)
             return
         server.settimeout(None)
+        for one in (client, server):  # small pieces go on at once
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._open |= {client, server}
         line = _Line(self, client, server, said)
@@ -166,6 +173,9 @@ class FaultProxy:
     def _take(self, fits: Callable[[Armed], bool]) -> Armed | None:
         with self._lock:
             found = next((one for one in self._armed if fits(one)), None)
+            if found is not None and found.skip > 0:
+                found.skip -= 1
+                return None
             if found is not None:
                 self._armed.remove(found)
         if found is not None:

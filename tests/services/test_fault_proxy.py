@@ -124,3 +124,11 @@ def test_a_late_answer_comes(line: FaultProxy) -> None:
     assert post(line, b"word") == (200, None)
 
     assert armed.struck.is_set()
+
+
+def test_a_fault_lets_pass_what_it_is_told_to(server: Server, line: FaultProxy) -> None:
+    """With `skip` one, the second time is struck."""
+    line.arm(Fault.ANSWER, when=b"word", status=500, skip=1)
+
+    assert [post(line, b"word")[0] for _ in range(3)] == [200, 500, 200]
+    assert server.heard == [b"word", b"word"]
