@@ -266,3 +266,22 @@ def test_the_audit_chain_can_be_carried_away_and_checked(house: House) -> None:
 
     assert ran.code == 0, ran.err
     assert len(out.read_text().splitlines()) == house.json("audit", "verify")["checked"]
+
+
+def test_people_come_from_a_file_and_a_second_import_replaces_the_first(house: House) -> None:
+    """Outside unless said; whom the office knows already stays as it says; faults name their line."""
+    file = house.folder / "people.csv"
+    file.write_text("address,name\nxena@partner.example,Xena Yu\ndana.ruiz@brightwater.example,Somebody Else\n")
+    told = house.json("people", "import", str(file))
+    (xena,) = house.json("people", "ls", "Xena")
+    (dana,) = house.json("people", "ls", "dana.ruiz@")
+    file.write_text("address,name,inside\nyuri@partner.example,Yuri Zed,yes\n")
+    house.json("people", "import", str(file))
+    file.write_text("address\nnobody\n")
+    wrong = house.run("people", "import", str(file), "--json")
+
+    assert (told["people"], told["inside"], told["known_already"]) == (1, 0, ["dana.ruiz@brightwater.example"])
+    assert xena["inside"] is False and dana["name"] == "Dana Ruiz"
+    assert house.json("people", "ls", "Xena") == []
+    assert house.json("people", "ls", "Yuri")[0]["inside"] is True
+    assert wrong.code == 2 and "line 2" in wrong.error["message"]

@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -66,6 +67,37 @@ def ls(session: Session, query: str | None) -> None:
         for person in found
     ]
     session.output.draw(view.table(["name", "address", "role", "team", "zone", ""], rows, empty="Nobody."))
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--inside", multiple=True, metavar="DOMAIN", help="Addresses of this domain are colleagues.")
+@click.option("--source", metavar="NAME", help="What these people are known by; default: the file's name.")
+@options.as_json
+@options.session
+def import_(session: Session, file: Path, inside: Sequence[str], source: str | None) -> None:
+    """People from a CSV file (columns address, name, aliases, zone, role, team, manager, inside) or from vCards.
+
+    A second import of the same source replaces the first. Nobody is a colleague unless you say so.
+    """
+    from connectors.directory.files import read as people_of
+    from connectors.errors import InvalidCall
+    from orchestrator.domain.person import Person
+    from orchestrator.surfaces.cli import view
+
+    try:
+        records = people_of(file.read_text(encoding="utf-8-sig"), inside=inside)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file.name} is not UTF-8 text", fix="save it as UTF-8") from error
+    except InvalidCall as error:
+        raise UsageError(f"{file.name}: {error.message}", fix=error.fix) from error
+    known_by = f"file:{source or file.name}"
+    persons = [Person(**{k: v for k, v in one.items() if k != "person_id"}, source=known_by) for one in records]
+    told = session.desk.import_people(session.who(), persons, known_by)
+    facts = [("imported", str(told["people"])), ("inside", str(told["inside"]))]
+    if told["known_already"]:
+        facts.append(("known already", ", ".join(told["known_already"][:10])))
+    session.output.answer(told, view.facts(facts))
 
 
 @command.command("set")

@@ -1,0 +1,1 @@
+"""Directories that are files: people from CSV and vCard."""
