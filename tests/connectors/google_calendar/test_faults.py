@@ -121,11 +121,12 @@ def test_a_read_that_failed_is_unreachable(ann: Provider, server: GoogleCalendar
     event = ann.do("calendar.create_event", HOUR)
     server.requests.clear()
 
-    for act in (
+    acts: list[Callable[[], Any]] = [
         lambda: ann.read("calendar.get_event", event_id=event["event_id"]),
         lambda: ann.read("calendar.freebusy", people=[ANN], start=event["start"], end=event["end"]),
         lambda: ann.do("calendar.update_event", {"event_id": event["event_id"], "title": "Other"}),
-    ):
+    ]
+    for act in acts:
         server.fail_next(fault, writes=False)
         with pytest.raises(Unreachable):
             act()
