@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from connectors import families
 from connectors.caldav import effects, preconditions, reads, stream
@@ -36,6 +37,9 @@ WIRE_TIMEOUT_S = CALL_S + CONNECT_S + ANSWER_S
 KNOWN_FOR_S = 600.0
 MOST_ACCOUNTS = 64
 POLL_S = 20.0
+CALLS, CALLS_IN_S = 100, 10.0  # for one connection
+
+T = TypeVar("T")
 
 READS: Mapping[str, Callable[[Home, Mapping[str, Any]], dict[str, Any]]] = {
     "calendar.list_events": reads.list_events,
@@ -88,17 +92,18 @@ class CaldavConnector:
         self._poll_s, self._most_bytes = poll_s, most_bytes
         self._servers: OrderedDict[str, _Server] = OrderedDict()
         self._lock = threading.Lock()
+        self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Any]] = WeakKeyDictionary()
 
     def tools(self) -> Sequence[ToolSpec]:
         return tuple(_specs().values())
 
     async def call(self, tool: str, args: Mapping[str, Any], *, account: Account, key: str | None) -> Json:
-        return await asyncio.to_thread(self._call, tool, args, account, key)
+        return await self._turn(account, lambda: self._call(tool, args, account, key))
 
     async def reconcile(
         self, tool: str, args: Mapping[str, Any], *, account: Account, key: str, attempted_at: datetime
     ) -> Reconciled:
-        return await asyncio.to_thread(self._reconcile, tool, args, account, key)
+        return await self._turn(account, lambda: self._reconcile(tool, args, account, key))
 
     async def preconditions(
         self, tool: str, args: Mapping[str, Any], *, account: Account, now: datetime
@@ -108,21 +113,21 @@ class CaldavConnector:
             with self._home(account, now) as home:
                 return preconditions.of(home, tool, args)
 
-        return await asyncio.to_thread(look)
+        return await self._turn(account, look)
 
     async def check(self, precondition: Precondition, *, account: Account, now: datetime) -> str | None:
         def look() -> str | None:
             with self._home(account, now) as home:
                 return preconditions.broken(home, precondition)
 
-        return await asyncio.to_thread(look)
+        return await self._turn(account, look)
 
     async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
         def look() -> Changes:
             with self._home(account, _now()) as home:
                 return stream.changes(home, cursor)
 
-        return await asyncio.to_thread(look)
+        return await self._turn(account, look)
 
     async def wait(self, family: str, *, account: Account, cursor: str, at_most_s: float) -> None:
         def look() -> bool:
@@ -130,7 +135,7 @@ class CaldavConnector:
                 return stream.is_new(home, cursor)
 
         until = time.monotonic() + at_most_s
-        while not await asyncio.to_thread(look):
+        while not await self._turn(account, look):
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -143,6 +148,16 @@ class CaldavConnector:
         for server in servers:
             for line in server.idle:
                 line.close()
+
+    async def _turn(self, account: Account, work: Callable[[], T]) -> T:
+        """Blocking work in a thread, in its account's turn. Servers publish no limits: this is the politeness of a few programs."""
+        from aiolimiter import AsyncLimiter
+
+        of_loop = self._limiters.setdefault(asyncio.get_running_loop(), {})
+        if len(of_loop) > MOST_ACCOUNTS:
+            of_loop.clear()
+        async with of_loop.setdefault(account.connection_id, AsyncLimiter(CALLS, CALLS_IN_S)):
+            return await asyncio.to_thread(work)
 
     def _call(self, tool: str, args: Mapping[str, Any], account: Account, key: str | None) -> dict[str, Any]:
         spec = _validate(tool, args)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from connectors.caldav import ical
 from connectors.caldav.ical import Stored
 
-A_DAY = 96  # instances; what repeats more often stands at its first instance only
+A_DAY = 24  # instances; what repeats more often stands at its first instance only
 OLDEST = 1900
 DAY = timedelta(days=1)
 _PER_DAY = {"SECONDLY": 86_400, "MINUTELY": 1440, "HOURLY": 24}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.caldav import expand, ical
@@ -21,7 +21,7 @@ from connectors.spec import Account
 
 CALDAV = "urn:ietf:params:xml:ns:caldav"
 AUTO_SCHEDULE = "calendar-auto-schedule"  # RFC 6638, 2
-LONGEST = timedelta(days=366 * 3)
+LONGEST = timedelta(days=366 * 2)
 MARGIN = timedelta(days=1)  # all-day events and those without a zone lie elsewhere for the server than for the account
 WORKING_HOURS = {"days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:30"}
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]{1,200}")  # UIDs that servers take as an address, too
@@ -170,7 +170,7 @@ class Home:
             values = one.properties
             components = values.get(cdav.SupportedCalendarComponentSet.tag) or ["VEVENT"]
             if cdav.Calendar.tag in (values.get(dav.ResourceType.tag) or ()) and "VEVENT" in components:
-                found.calendars[_slashed(self.line.absolute(one.href))] = str(values.get(dav.DisplayName.tag) or "")
+                found.calendars[_slashed(self.line.named(one.href))] = str(values.get(dav.DisplayName.tag) or "")
             found.principal = found.principal or _first(values.get(dav.CurrentUserPrincipal.tag))
             found.home = found.home or _first(values.get(cdav.CalendarHomeSet.tag))
         return found
@@ -203,15 +203,15 @@ class Home:
         from caldav.elements import cdav
 
         if end - start > LONGEST:
-            raise InvalidCall("the period is too long", fix="Ask for three years at most.")
+            raise InvalidCall("the period is too long", fix="Ask for two years at most.")
         span = cdav.TimeRange(start - MARGIN, end + MARGIN)
         return self._queried(collection, cdav.CompFilter("VEVENT") + span)
 
-    def by_addresses(self, collection: str, hrefs: list[str]) -> list[Stored]:
+    def by_addresses(self, collection: str, urls: list[str]) -> list[Stored]:
         """The objects at these addresses that are still there."""
         from caldav.elements import cdav, dav
 
-        query = cdav.CalendarMultiGet() + [_data(), *(dav.Href(value=href) for href in hrefs)]
+        query = cdav.CalendarMultiGet() + [_data(), *(dav.Href(value=urlsplit(url).path) for url in urls)]
         return self._read(self.line.query(collection, query, depth=None))
 
     def _queried(self, collection: str, event_filter: Any) -> list[Stored]:
@@ -224,7 +224,7 @@ class Home:
         found: list[Stored] = []
         for one in results:
             if one.calendar_data and one.status < 300:
-                stored = ical.parse(one.calendar_data, self.line.absolute(one.href), one.etag or "")
+                stored = ical.parse(one.calendar_data, self.line.named(one.href), one.etag or "")
                 found += [] if stored is None else [stored]
         return found
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from connectors.errors import (
     Conflict,
@@ -94,8 +94,13 @@ class Line:
         """The address of a href; Forbidden where it leads to another host, which must not see the password."""
         url = urljoin(self.root, href)
         if _origin(url) != _origin(self.root):
-            raise Forbidden("an address leads to another server", fix="Connect that server by itself.")
+            scheme, host, port = _origin(url)
+            raise Forbidden("an address leads to another server", fix=f"Connect {scheme}://{host}:{port}/ itself.")
         return url
+
+    def named(self, href: str) -> str:
+        """The address of a resource by its href as caldav's parsers give it: decoded, and without the host."""
+        return self.absolute(quote(href, safe="/@"))
 
     def propfind(self, url: str, *properties: Any, depth: int = 0) -> list[Any]:
         """caldav's PropfindResult of each resource; NotFound, Forbidden … where the server says so."""
@@ -312,4 +317,4 @@ def _session(most_bytes: int) -> requests.Session:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

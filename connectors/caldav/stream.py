@@ -98,7 +98,7 @@ def _by_token(home: Home, place: Place) -> Changes:
     found = home.line.changed(home.calendar, query)
     # The token of the first page counts: what changes while the others are read is reported after them.
     until = place.until or str(found.sync_token or "")
-    urls = sorted({home.line.absolute(one.href) for one in found.changed if one.href} - {home.calendar})
+    urls = sorted({home.line.named(one.href) for one in found.changed if one.href} - {home.calendar})
     left = [url for url in urls if url > place.after]
     records = _records(home, home.by_addresses(home.calendar, left[:PAGE]) if left else [])
     if len(left) > PAGE:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -87,11 +88,11 @@ class Radicale:
         answer = requests.request("MKCALENDAR", f"{self.url}{user}/{name}/", auth=login(user), timeout=10)
         answer.raise_for_status()
 
-    def put(self, user: str, uid: str, *events: str, name: str = CALENDAR) -> str:
+    def put(self, user: str, uid: str, *events: str, name: str = CALENDAR, file: str = "") -> str:
         """Stores an object as some other program might have written it; the lines of each event as they stand."""
         written = "".join(f"BEGIN:VEVENT\r\nUID:{uid}\r\n{event.strip()}\r\nEND:VEVENT\r\n" for event in events)
         text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Other//EN\r\n{written}END:VCALENDAR\r\n"
-        file = hashlib.sha256(uid.encode()).hexdigest()[:16]
+        file = quote(file) or hashlib.sha256(uid.encode()).hexdigest()[:16]
         url = f"{self.url}{user}/{name}/{file}.ics"
         requests.put(url, data=text.encode(), auth=login(user), timeout=10).raise_for_status()
         return url

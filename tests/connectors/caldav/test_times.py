@@ -232,10 +232,11 @@ def test_what_other_programs_write_is_understood(world: World, name: str, events
     assert [world.read("get_event", event_id=one["event_id"]) for one in listed] == listed
 
 
-def test_a_uid_of_any_signs_is_found_at_any_address(world: World) -> None:
+@pytest.mark.parametrize("file", ["plain", "a#b", "50%41", "ü ö", "a+b&c;d"])
+def test_a_uid_of_any_signs_is_found_at_any_address(world: World, file: str) -> None:
     """Ids hold whatever other programs chose as UID, at whatever address they put it."""
     text = "SUMMARY:Theirs\r\nDTSTART:20270110T100000Z\r\nDURATION:PT1H"
-    world.server.put(ALEX, "040000-82@host.example:x y", text)
+    world.server.put(ALEX, "040000-82@host.example:x y", text, file=file)
 
     [listed] = _listed(world)
     changed = world.do("update_event", event_id=listed["event_id"], title="Ours")
