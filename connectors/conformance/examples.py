@@ -23,7 +23,8 @@ def example(provider: Provider, tool: str) -> Example:
     """A fresh call; two examples of one tool never touch the same object."""
     provider.need(tool)
     word = new_word()
-    return Example(tool=tool, args=_ARGS[tool](provider, word), word=word)
+    args = provider.examples[tool](word) if tool in provider.examples else _ARGS[tool](provider, word)
+    return Example(tool=tool, args=args, word=word)
 
 
 def count(provider: Provider, one: Example) -> int | None:
@@ -42,7 +43,7 @@ def count(provider: Provider, one: Example) -> int | None:
         case "chat.create_channel":
             return len(provider.read("chat.list_channels", query=one.word)["channels"])
         case _:
-            return None
+            return provider.counts[one.tool](one.word) if one.tool in provider.counts else None
 
 
 def a_mail(provider: Provider, word: str, **more: Any) -> dict[str, Any]:

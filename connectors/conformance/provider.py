@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,9 @@ class Provider:
     lose_request: Callable[[str], None] | None = None  # the call does not arrive, and the caller cannot know
     refuse: Callable[[str, type[ConnectorError]], None] | None = None  # the next call is refused in this way
     cannot_tell: Callable[[str], None] | None = None  # the next reconcile has no way to find out
+    # Of tools outside the four families: a call by a word that occurs nowhere else, and how often that word is found.
+    examples: Mapping[str, Callable[[str], Mapping[str, Any]]] = field(default_factory=dict)
+    counts: Mapping[str, Callable[[str], int]] = field(default_factory=dict)
 
     def specs(self) -> dict[str, ToolSpec]:
         return {spec.name: spec for spec in self.connector.tools()}

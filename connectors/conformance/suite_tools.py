@@ -15,10 +15,10 @@ _STRENGTH = [EffectClass.IRREVERSIBLE, EffectClass.UNKEYED, EffectClass.KEYED, E
 
 class TestTools:
     def test_is_a_connector_with_a_name_and_known_families(self, provider: Provider) -> None:
-        """The object implements the protocol and names only families that exist."""
+        """The object implements the protocol and names only families that exist, or one of its own by its own name."""
         assert isinstance(provider.connector, Connector)
         assert provider.connector.name
-        assert provider.connector.families <= families.FAMILIES
+        assert provider.connector.families <= families.FAMILIES | {provider.connector.name}
 
     @pytest.mark.parametrize("family", sorted(families.FAMILIES))
     def test_a_family_is_offered_whole(self, provider: Provider, family: str) -> None:

@@ -7,7 +7,7 @@ server's own word about itself, and are believed only as far as a lie costs litt
   the tool's own name says that it changes something, or `destructiveHint` does.
 - `destructiveHint: false` and `idempotentHint` decide whether a doubtful attempt may be repeated, and whether the tool is
   treated as destructive where its name names an ordinary effect. A server could do its own work twice without us anyway.
-- Without hints, and for a name nobody understands, the tool is a destructive effect that nothing takes back.
+- Without hints, or with a name nobody understands, the tool is a destructive effect that nothing takes back.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], tol
         return Word(effect_class=EffectClass.READ, manifest=fetch, source="annotations")
     is_hinted = said_harmless and effect is not None
     manifest: dict[str, Any] = {
-        "effect": effect if is_hinted and effect is not None else UNKNOWN,
+        "effect": effect or UNKNOWN,
         "noun": noun,
         "destructive": not is_hinted,
         "output": dict(OUTPUT),
