@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.google import calendar_checks, calendar_effects, calendar_reads, calendar_stream
+from connectors.google import calendar_checks, calendar_create, calendar_effects, calendar_reads, calendar_stream
 from connectors.google.context import Handler, Reconciler
 from connectors.google.discovery import SCOPE
 
@@ -17,14 +17,14 @@ HANDLERS: Mapping[str, Handler] = {
     "calendar.freebusy": calendar_reads.freebusy,
     "calendar.find_slots": calendar_reads.find_slots,
     "calendar.list_rooms": calendar_reads.list_rooms,
-    "calendar.create_event": calendar_effects.create_event,
+    "calendar.create_event": calendar_create.create_event,
     "calendar.update_event": calendar_effects.update_event,
     "calendar.cancel_event": calendar_effects.cancel_event,
     "calendar.respond": calendar_effects.respond,
 }
 
 RECONCILE: Mapping[str, Reconciler] = {
-    "calendar.create_event": calendar_effects.created,
+    "calendar.create_event": calendar_create.created,
     "calendar.update_event": calendar_effects.updated,
     "calendar.cancel_event": calendar_effects.cancelled,
     "calendar.respond": calendar_effects.responded,

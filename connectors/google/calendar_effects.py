@@ -1,9 +1,8 @@
-"""Changing Google calendars. Each call makes one change on the wire, and never a second one to complete the first.
+"""Changing events of a Google calendar. Each call makes one change on the wire, and never a second one to complete the first.
 
-create_event: the event's id is made from the key, so Google refuses a second one with 409; what stands there is then read and
-compared, and is the answer if it is ours. update_event reads, compares, and patches under If-Match, so that nothing written in between
-is lost; the key is kept with the event. cancel_event patches the status, which is a deletion that carries our key and a word to the
-guests. respond patches the account's own copy. Guests are told by `sendUpdates`, which every request names.
+update_event reads, compares, and patches under If-Match, so that nothing written in between is lost; the key is kept with the event.
+cancel_event patches the status, which is a deletion that carries our key and a word to the guests. respond patches the account's
+own copy. Guests are told by `sendUpdates`, which every request names.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from connectors.errors import Conflict, Forbidden, InvalidCall, NotFound
+from connectors.google import calendar_guard as guard
 from connectors.google import calendar_reads as reads
 from connectors.google import calendar_values as values
 from connectors.google.calendar_values import Args, Resource
 from connectors.google.context import Context
 from connectors.spec import Absent, Done, Reconciled
 
-LONGEST_DAYS = 366
 _OF_AN_ATTENDEE = (
     "email",
     "displayName",
@@ -33,66 +32,6 @@ _OF_AN_ATTENDEE = (
 )
 
 
-# ---- create --------------------------------------------------------------------------------------------------------
-
-
-def create_event(ctx: Context, args: Args) -> dict[str, Any]:
-    start, end = _checked_span(*values.span_of(args))
-    guests = [who for who in values.addresses(args.get("attendees")) if who != ctx.me]
-    home = reads.calendar_zone(ctx)
-    zone = values.zone_of(args.get("zone") or home).key
-    attendees: list[Resource] = [{"email": who} for who in guests]
-    if args.get("room"):
-        attendees.append({"email": _bookable(ctx, args["room"], start, end), "resource": True})
-    first, last = values.event_times(start, end, zone, calendar_zone=home)
-    body: Resource = {
-        "id": values.client_id(_key(ctx)),
-        "summary": args["title"],
-        "start": _without_none(first),
-        "end": _without_none(last),
-        "extendedProperties": {"private": {values.KEY: _key(ctx), values.ARGS: values.digest(args)}},
-    }
-    body |= {name: args[name] for name in ("description", "location") if args.get(name)}
-    if attendees:
-        body["attendees"] = attendees
-    if args.get("visibility") == "private":
-        body["visibility"] = "private"
-    if args.get("recurrence") is not None:
-        body["recurrence"] = [_rule(args["recurrence"], start)]
-        for when in (body["start"], body["end"]):
-            when.setdefault("timeZone", zone)
-    params: dict[str, Any] = {}
-    if ctx.account.settings.get("conference") == "meet" and guests:
-        key = {"conferenceSolutionKey": {"type": "hangoutsMeet"}, "requestId": body["id"]}
-        body["conferenceData"] = {"createRequest": key}
-        params["conferenceDataVersion"] = 1
-    try:
-        made = ctx.request(
-            "calendar.events.insert", calendarId="primary", sendUpdates=_updates(attendees), body=body, **params
-        )
-    except Conflict:
-        made = reads.raw_event(ctx, body["id"])
-        if not _is_made_by(made, _key(ctx), args):
-            raise Conflict("another event was created with this key", fix="Use a key of its own.") from None
-    return reads.shown(ctx, made)
-
-
-def created(ctx: Context, args: Args) -> Reconciled:
-    """What became of a create: Google's answer to the id made from the key."""
-    try:
-        made = reads.raw_event(ctx, values.client_id(_key(ctx)))
-    except NotFound:
-        return Absent()
-    if not _is_made_by(made, _key(ctx), args):
-        return Absent()
-    return Done(reads.shown(ctx, made))
-
-
-def _is_made_by(event: Resource, key: str, args: Args) -> bool:
-    told = values.private_properties(event)
-    return told.get(values.KEY) == key and told.get(values.ARGS) == values.digest(args)
-
-
 # ---- update --------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +40,7 @@ def update_event(ctx: Context, args: Args) -> dict[str, Any]:
     if event.get("status") == "cancelled":
         raise Conflict("the event is cancelled", fix="Create a new one.")
     target = _target(ctx, event, args)
-    if _key(ctx) in _changes_of(target):
+    if guard.key_of(ctx) in guard.changes_of(target):
         return _after_change(ctx, event, target, args)
     before = reads.shown(ctx, event)
     if args.get("etag") is not None and args["etag"] != before["etag"]:
@@ -114,16 +53,17 @@ def update_event(ctx: Context, args: Args) -> dict[str, Any]:
     attendees = _attendees(ctx, target, args, new=new, is_moved=new != old)
     if attendees is not None:
         body["attendees"] = attendees
-    body["extendedProperties"] = _mark(target, _key(ctx))
+    body["extendedProperties"] = guard.mark(target, guard.key_of(ctx))
     changed = ctx.request(
         "calendar.events.patch",
         calendarId="primary",
         eventId=target["id"],
-        sendUpdates=_updates([*target.get("attendees", ()), *(attendees or ())]),
+        sendUpdates=guard.updates([*target.get("attendees", ()), *(attendees or ())]),
         body=body,
         if_match=target["etag"],
     )
-    return _after_change(ctx, event, changed, args)
+    with guard.after_the_change():
+        return _after_change(ctx, event, changed, args)
 
 
 def updated(ctx: Context, args: Args) -> Reconciled:
@@ -131,7 +71,7 @@ def updated(ctx: Context, args: Args) -> Reconciled:
         target = _standing(ctx, args)
     except NotFound:
         return Absent()
-    if _key(ctx) not in _changes_of(target):
+    if guard.key_of(ctx) not in guard.changes_of(target):
         return Absent()
     google_id, _ = values.split_id(args["event_id"])
     is_instance = target["id"] != google_id and "start" not in args and "end" not in args
@@ -157,7 +97,7 @@ def _fields(args: Args) -> Resource:
 def _new_span(args: Args, start: datetime, end: datetime) -> tuple[datetime, datetime]:
     first = values.parse_time(args["start"], "start") if args.get("start") is not None else start
     last = values.parse_time(args["end"], "end") if args.get("end") is not None else first + (end - start)
-    return _checked_span(first, last)
+    return guard.checked_span(first, last)
 
 
 def _moved(
@@ -192,7 +132,7 @@ def _attendees(
     room = args["room"].strip().lower() if args.get("room") else None
     booked = [who["email"] for who in now if values.is_room(who, known)]
     if room is not None or (is_moved and booked):
-        _bookable(ctx, room or booked[0], *new, without=target["id"])
+        guard.bookable(ctx, room or booked[0], *new, without=target["id"])
     guests = [who for who in now if not values.is_room(who, known) or room is None]
     removed = values.addresses(args.get("remove_attendees"))
     guests = [who for who in guests if who["email"] not in removed]
@@ -229,7 +169,7 @@ def cancel_event(ctx: Context, args: Args) -> dict[str, Any]:
     if event.get("status") == "cancelled":
         return answer
     target = _target(ctx, event, args)
-    body: Resource = {"status": "cancelled", "extendedProperties": _mark(target, _key(ctx))}
+    body: Resource = {"status": "cancelled", "extendedProperties": guard.mark(target, guard.key_of(ctx))}
     if args.get("message"):
         body["description"] = "\n\n".join(part for part in (args["message"], target.get("description")) if part)
     try:
@@ -237,7 +177,7 @@ def cancel_event(ctx: Context, args: Args) -> dict[str, Any]:
             "calendar.events.patch",
             calendarId="primary",
             eventId=target["id"],
-            sendUpdates=_updates(target.get("attendees", ())),
+            sendUpdates=guard.updates(target.get("attendees", ())),
             body=body,
         )
     except NotFound:  # 404 or 410: gone since it was read
@@ -253,14 +193,14 @@ def cancelled(ctx: Context, args: Args) -> Reconciled:
         event = _standing(ctx, args)
     except NotFound:
         return Done(answer)  # Google has forgotten it
-    return Done(answer) if _key(ctx) in _changes_of(event) else Absent()
+    return Done(answer) if guard.key_of(ctx) in guard.changes_of(event) else Absent()
 
 
 def respond(ctx: Context, args: Args) -> dict[str, Any]:
     event = _found(ctx, args["event_id"])
     if event.get("status") == "cancelled":
         raise Conflict("the event is cancelled", fix="There is nothing to answer.")
-    if _key(ctx) in _changes_of(event):
+    if guard.key_of(ctx) in guard.changes_of(event):
         return reads.shown(ctx, event)
     attendees = [_clean(who) for who in event.get("attendees", ())]
     if all(who["email"] != ctx.me for who in attendees):
@@ -277,11 +217,12 @@ def respond(ctx: Context, args: Args) -> dict[str, Any]:
         sendUpdates="all",
         body={
             "attendees": attendees,
-            "extendedProperties": _mark(event, _key(ctx)),
+            "extendedProperties": guard.mark(event, guard.key_of(ctx)),
         },
         if_match=event["etag"],
     )
-    return reads.shown(ctx, answered)
+    with guard.after_the_change():
+        return reads.shown(ctx, answered)
 
 
 def responded(ctx: Context, args: Args) -> Reconciled:
@@ -289,16 +230,10 @@ def responded(ctx: Context, args: Args) -> Reconciled:
         event = _found(ctx, args["event_id"])
     except NotFound:
         return Absent()
-    return Done(reads.shown(ctx, event)) if _key(ctx) in _changes_of(event) else Absent()
+    return Done(reads.shown(ctx, event)) if guard.key_of(ctx) in guard.changes_of(event) else Absent()
 
 
 # ---- shared --------------------------------------------------------------------------------------------------------
-
-
-def _key(ctx: Context) -> str:
-    if ctx.key is None:
-        raise InvalidCall("an effect needs a key", fix="Call it through the gate.")
-    return ctx.key
 
 
 def _found(ctx: Context, event_id: str) -> Resource:
@@ -329,16 +264,6 @@ def _target(ctx: Context, event: Resource, args: Args) -> Resource:
     return event
 
 
-def _changes_of(event: Resource) -> list[str]:
-    return values.private_properties(event).get(values.CHANGES, "").split()
-
-
-def _mark(event: Resource, key: str) -> Resource:
-    """Extended properties with which the event remembers a change of ours; a patch leaves the others there."""
-    keys = [*(one for one in _changes_of(event) if one != key), key]
-    return {"private": {values.CHANGES: " ".join(keys[-values.KEPT_CHANGES :])}}
-
-
 def _standing(ctx: Context, args: Args) -> Resource:
     """What a change was meant for, as it stands: the event named, or its series where that was meant, or is all there still is
     (a moved or cancelled series has no instance at the old time)."""
@@ -351,43 +276,3 @@ def _standing(ctx: Context, args: Args) -> Resource:
             raise
         return reads.raw_event(ctx, series)
     return _target(ctx, event, args)
-
-
-def _updates(attendees: Any) -> str:
-    """Whom Google tells. Named in every request: left out, guests would not learn of anything."""
-    return "all" if attendees else "none"
-
-
-def _checked_span(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    if not 0 < (end - start).total_seconds() <= LONGEST_DAYS * 86_400:
-        raise InvalidCall("the end must be after the start, and within a year of it", fix="Check both times.")
-    return start, end
-
-
-def _rule(text: str, start: datetime) -> str:
-    from dateutil.rrule import rrulestr
-
-    rule = text if text.upper().startswith("RRULE:") else f"RRULE:{text}"
-    try:
-        if "\n" in text or "\r" in text:
-            raise ValueError("more than one rule")
-        rrulestr(rule, dtstart=start)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidCall(
-            f"the recurrence {text!r} is not an RRULE", fix="Write e.g. RRULE:FREQ=WEEKLY;COUNT=10 (UNTIL in UTC)."
-        ) from error
-    return rule
-
-
-def _without_none(when: Resource) -> Resource:
-    return {name: value for name, value in when.items() if value is not None}
-
-
-def _bookable(ctx: Context, room: str, start: datetime, end: datetime, *, without: str | None = None) -> str:
-    """The room's address. Conflict when it is taken; the room itself has the last word when it is invited."""
-    [address] = values.addresses([room])
-    if address not in {one["address"] for one in reads.rooms(ctx)}:
-        raise InvalidCall(f"there is no room {address!r}", fix="Choose one of calendar.list_rooms.")
-    if reads.is_free(ctx, address, start, end, without=without) is False:
-        raise Conflict("the room is taken at that time", fix="Choose another room or time.")
-    return address

@@ -38,7 +38,7 @@ def changes(ctx: Context, cursor: str | None) -> Changes:
     if more:
         following = told | {"page": more}
     else:
-        following = {"sync": page["nextSyncToken"], "at": values.iso(ctx.clock())}
+        following = {"sync": page.get("nextSyncToken", told["sync"]), "at": values.iso(ctx.clock())}
     return Changes(changes=_listed(ctx, page), cursor=_write(following), more=bool(more))
 
 

@@ -49,9 +49,10 @@ def test_without_guests_nobody_is_told(ann: Provider, server: GoogleCalendar) ->
 
 def test_a_second_create_under_the_key_is_the_first_one(ann: Provider, server: GoogleCalendar) -> None:
     """Google's 409 is answered with the event that stands there; under other arguments it is a Conflict."""
-    first = ann.do("calendar.create_event", HOUR | {"attendees": [BEN]}, key=KEY)
+    args = HOUR | {"attendees": [BEN], "room": BLUE}
+    first = ann.do("calendar.create_event", args, key=KEY)
 
-    second = ann.do("calendar.create_event", HOUR | {"attendees": [BEN]}, key=KEY)
+    second = ann.do("calendar.create_event", args, key=KEY)
     with pytest.raises(Conflict):
         ann.do("calendar.create_event", HOUR | {"title": "Walk"}, key=KEY)
 

@@ -134,6 +134,25 @@ def test_a_read_that_failed_is_unreachable(ann: Provider, server: GoogleCalendar
     assert server.writes() == []
 
 
+@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.RATE_LIMIT, Fault.UNAUTHORIZED])
+def test_what_fails_after_the_change_never_says_that_it_was_not_made(
+    ann: Provider, server: GoogleCalendar, fault: Fault
+) -> None:
+    """The answer to a change of a series takes a further read: when that fails, the outcome is open, and found by the key."""
+    ann.do("calendar.create_event", HOUR | {"recurrence": "FREQ=WEEKLY;COUNT=3"})
+    span = {"start": "2027-05-01T00:00:00+00:00", "end": "2027-06-01T00:00:00+00:00"}
+    second = ann.read("calendar.list_events", **span)["events"][1]
+    args = {"event_id": second["event_id"], "title": "Walk", "scope": "series"}
+    key = new_key()
+    server.meanwhile = lambda: server.fail_next(fault, writes=False)
+
+    with pytest.raises(OutcomeUnknown):
+        ann.do("calendar.update_event", args, key=key)
+
+    assert isinstance(ann.reconcile("calendar.update_event", args, key), Done)
+    assert [one["title"] for one in ann.read("calendar.list_events", **span)["events"]] == ["Walk"] * 3
+
+
 def test_no_token_is_in_what_goes_wrong(connector: GoogleConnector, server: GoogleCalendar) -> None:
     """Errors name the tool's trouble, not the secret, nor whose it is."""
     stranger = Provider(connector=connector, account=account("zoe@north.example"))
