@@ -11,14 +11,14 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from connectors import families
 from connectors.errors import InvalidCall
 from connectors.google import calendar, directory, gmail
-from connectors.google.context import Clock, Context, Handler, Reconciler
+from connectors.google.context import Clock, Context, Handler, Reconciler, wall_clock
 from connectors.google.limits import PER_MINUTE
 from connectors.google.transport import WIRE_TIMEOUT_S, Lines
 from connectors.spec import Account, Changes, EffectClass, Json, Precondition, Reconciled, ToolSpec, Unknown
@@ -64,7 +64,7 @@ class GoogleConnector:
         self,
         roots: Mapping[str, str],
         units_per_minute: Mapping[str, float] = PER_MINUTE,
-        clock: Clock = lambda: datetime.now(UTC),
+        clock: Clock = wall_clock,
     ) -> None:
         self._lines = Lines(roots, units_per_minute)
         self._clock = clock

@@ -6,14 +6,20 @@ documents, for instance `ctx.request("calendar.events.get", calendarId="primary"
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
 from connectors.spec import Account, Reconciled
 
 Clock: TypeAlias = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    """This machine's time: Google lives in it too, whatever time an office beside it keeps."""
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 class Line(Protocol):

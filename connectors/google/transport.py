@@ -15,12 +15,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from connectors.errors import ConnectorError, InvalidCall, NotFound, OutcomeUnknown, ReconsentNeeded, Unreachable
 from connectors.google import auth, discovery
+from connectors.google.context import wall_clock
 from connectors.google.errors import TokenRefused, translate
 from connectors.google.limits import Buckets
 from connectors.spec import Account
@@ -28,7 +28,9 @@ from connectors.spec import Account
 CONNECT_S = 5.0
 ANSWER_S = 15.0  # of silence
 BEGIN_S = 20.0  # nothing is changed any more once a call has taken this long
-WIRE_TIMEOUT_S = 60.0
+BYTES_PER_S = 1024 * 1024  # what a line carries at least; a whole message then takes MOST_UPLOAD_S
+MOST_UPLOAD_S = 35.0
+WIRE_TIMEOUT_S = 75.0  # BEGIN_S, MOST_UPLOAD_S and ANSWER_S, and some
 MOST_BYTES = 64 * 1024 * 1024  # Gmail's largest message, in base64, and some
 MOST_LINES = 64
 SIDE_BY_SIDE = 6  # reads of one call at a time
@@ -114,7 +116,7 @@ class GoogleLine:
                 headers,
                 error.content,
                 is_read=method.is_read,
-                now=datetime.now(UTC),
+                now=wall_clock(),
             ) from None  # its text has the address asked, query and all
         except (ValueError, UnicodeDecodeError):
             raise _lost(method.method_id, is_read=method.is_read) from None
@@ -231,14 +233,14 @@ class _Http:
         import httplib2  # type: ignore[import-untyped]  # it has no stubs
         import requests
 
-        try:
+        try:  # the first of the two time-outs is also that of sending the body
             with self._session.request(
                 method,
                 uri,
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                timeout=(CONNECT_S, ANSWER_S),
+                timeout=(min(MOST_UPLOAD_S, CONNECT_S + len(body or b"") / BYTES_PER_S), ANSWER_S),
                 stream=True,
             ) as response:
                 content = bytearray()
