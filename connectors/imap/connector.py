@@ -108,7 +108,8 @@ class ImapConnector:
         self, tool: str, args: Mapping[str, Any], *, account: Account, key: str, attempted_at: datetime
     ) -> Reconciled:
         def look(box: Mailbox) -> Reconciled:
-            return effects.found_again(_attempt(box, account, tool, key), args)
+            it = Attempt(box=box, credentials=account.credentials, tool=tool, key=key, until=0.0)
+            return effects.found_again(it, args)
 
         _validate(tool, args)
         try:
@@ -182,7 +183,15 @@ class ImapConnector:
         until = time.monotonic() + BEGIN_WITHIN_S
         seat = self._seat(account)
         with seat.lock, self._open(seat, account) as box:
-            it = _attempt(box, account, tool, key, until=until, unfiled=seat.unfiled)
+            it = Attempt(
+                box=box,
+                credentials=account.credentials,
+                tool=tool,
+                key=key,
+                until=until,
+                unfiled=seat.unfiled,
+                answer_s=min(effects.ANSWER_S, self._answer_s),
+            )
             if seat.unfiled:
                 effects.file_sent(box, seat.unfiled, drafts=box.folder("draft"), sent=box.folder("sent"))
             return EFFECTS[tool](it, args)
@@ -224,13 +233,6 @@ def _leave(seat: _Seat) -> None:
     with seat.lock:
         if seat.box is not None:
             seat.box.line.close()
-
-
-def _attempt(
-    box: Mailbox, account: Account, tool: str, key: str, *, until: float = 0.0, unfiled: set[str] | None = None
-) -> Attempt:
-    told: set[str] = set() if unfiled is None else unfiled
-    return Attempt(box=box, credentials=account.credentials, tool=tool, key=key, until=until, unfiled=told)
 
 
 def _check_stream(family: str) -> None:

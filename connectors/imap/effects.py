@@ -41,6 +41,7 @@ class Attempt:
     key: str
     until: float
     unfiled: set[str] = field(default_factory=set)
+    answer_s: float = ANSWER_S
 
     @property
     def mid(self) -> str:
@@ -145,7 +146,7 @@ def _send(it: Attempt, letter: Letter) -> dict[str, Any]:
     if taken := _taken(box, before):
         return _sent(box, box.merge(taken)[0])  # this very effect was already done: it is not sent again
     wire, kept = letters.write(box.home, letter, mid=it.mid, note=it.note, at=_now())
-    with Submission(box.home, it.credentials, answer_s=ANSWER_S) as line:
+    with Submission(box.home, it.credentials, answer_s=it.answer_s) as line:
         line.prepare(letter.recipients)
         it.in_time()
         for copy in before:  # of an attempt whose outcome somebody has looked into since

@@ -19,6 +19,7 @@ from connectors.imap import addresses, hypertext
 
 MOST_TEXT = 1_000_000  # characters of one text
 MOST_NAME = 200
+MOST_REFERENCES = 1_000
 NOBODY = "unknown@unknown.invalid"  # the author of what has none (RFC 2606)
 TEXTUAL = frozenset({"application/json", "application/xml", "application/csv", "application/x-ndjson"})
 _IDS = re.compile(r"<([^<>\s]{1,900})>")
@@ -136,15 +137,14 @@ def read_bytes(raw: bytes, charset: str | None) -> str:
 def head_of(message: Message) -> Head:
     authors = addresses.parse(values(message, "From")) or addresses.parse(values(message, "Sender"))
     name, author = authors[0] if authors else ("", NOBODY)
-    ids = _IDS.findall(value(message, "Message-ID"))
-    mid = ids[0] if ids and ids[0].isascii() else None
-    parents = [one for one in _IDS.findall(value(message, "In-Reply-To")) if one.isascii()]
+    ids, parents = _ids(message, "Message-ID"), _ids(message, "In-Reply-To")
+    mid = ids[0] if ids else None
     dated = value(message, "Date")
     subject = unfold(value(message, "Subject"))
     told = "\n".join([author, dated, subject, mid or "\n".join([*values(message, "To"), *values(message, "Received")])])
     return Head(
         mid=mid,
-        references=tuple(one for one in _IDS.findall(value(message, "References"))[-100:] if one.isascii()),
+        references=tuple(_ids(message, "References")[:MOST_REFERENCES]),
         parent=parents[0] if parents else None,
         author=author,
         author_name=unfold(name),
@@ -155,6 +155,11 @@ def head_of(message: Message) -> Head:
         automated=_is_automated(message, author),
         fingerprint=hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:32],
     )
+
+
+def _ids(message: Message, name: str) -> list[str]:
+    # Some programs write long ones as encoded words, which RFC 2047 forbids.
+    return [one for one in _IDS.findall(unfold(value(message, name))) if one.isascii()]
 
 
 def _people(message: Message, name: str) -> tuple[str, ...]:
@@ -186,9 +191,11 @@ def _is_automated(message: Message, author: str) -> bool:
 
 def kind_of(part: Message) -> str:
     try:
-        return part.get_content_type()
+        kind = part.get_content_type()
     except (ValueError, TypeError, LookupError):
         return "application/octet-stream"
+    # What says that it has parts and has none is shown as it is.
+    return "text/plain" if kind.startswith("multipart/") and not part.is_multipart() else kind
 
 
 def is_attached(part: Message) -> bool:

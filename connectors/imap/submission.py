@@ -131,8 +131,10 @@ class Submission:
             code, _ = smtp.getreply()
         except LOST as error:
             raise OutcomeUnknown("the mail server did not say whether it took the mail", fix="Look for it.") from error
-        if code != 250:
+        if 400 <= code < 600:
             raise _refusal(code)
+        if code != 250:  # half a line, or no SMTP
+            raise OutcomeUnknown("the mail server's answer cannot be read", fix="Look for the mail.")
 
 
 def _accepted(code: int, said: bytes) -> None:

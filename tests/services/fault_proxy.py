@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 @dataclass(kw_only=True)
 class Armed:
-    """A fault that waits for its words. `struck` is set when it happens."""
+    """A fault that waits for its words. `struck` is set when it happens, `answered` when the server then began to answer."""
 
     fault: Fault
     when: bytes = b""
@@ -50,6 +50,7 @@ class Armed:
     body: bytes = b'{"error": {"code": 500, "message": "fault"}}'
     skip: int = 0
     struck: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
 
     def http(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} {_TEXTS.get(self.status, 'Error')}", "Content-Type: application/json"]
@@ -254,6 +255,8 @@ class _Line:
     def answers(self) -> None:
         while chunk := _receive(self.server):
             armed, self.on_answer = self.on_answer, None
+            if armed is not None:
+                armed.answered.set()
             if armed is not None and armed.fault is Fault.DELAY:
                 self.proxy.wait(armed.seconds)
             elif armed is not None:
