@@ -47,18 +47,31 @@ class Buckets:
         # A limiter belongs to the loop it waits on.
         self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncLimiter]] = WeakKeyDictionary()
 
+    def has_room(self, method: str) -> bool:
+        """Whether at least half the bucket is left."""
+        limiter = self._limiter(method, "")
+        return limiter.has_capacity(limiter.max_rate / 2)
+
     async def take(self, method: str, where: str, *, patience_s: float) -> None:
         """Returns when the method may be called; RateLimited where that would take longer than `patience_s`."""
-        from aiolimiter import AsyncLimiter  # here: client commands never call a tool
-
-        limiters = self._of_loop.setdefault(asyncio.get_running_loop(), {})
-        period_s = _BURST_S.get(method, 60.0)
-        rate = max(1.0, PER_MINUTE[method] * self._share * period_s / 60.0)
-        limiter = limiters.setdefault(f"{method} {where}", AsyncLimiter(rate, period_s))
+        limiter = self._limiter(method, where)
         try:
             async with asyncio.timeout(patience_s if not limiter.has_capacity() else None):
                 await limiter.acquire()
         except TimeoutError as error:
             raise RateLimited(
-                f"this account has called {method} as often as Slack allows", retry_after_s=period_s / rate, fix="Wait."
+                f"this account has called {method} as often as Slack allows",
+                retry_after_s=limiter.time_period / limiter.max_rate,
+                fix="Wait.",
             ) from error
+
+    def _limiter(self, method: str, where: str) -> AsyncLimiter:
+        from aiolimiter import AsyncLimiter  # here: client commands never call a tool
+
+        limiters = self._of_loop.setdefault(asyncio.get_running_loop(), {})
+        named = f"{method} {where}"
+        if named not in limiters:
+            period_s = _BURST_S.get(method, 60.0)
+            rate = max(1.0, PER_MINUTE[method] * self._share * period_s / 60.0)
+            limiters[named] = AsyncLimiter(rate, period_s)
+        return limiters[named]

@@ -57,6 +57,10 @@ class Line:
         answer, headers = await self._send(method, {"data": plain}, is_write=False)
         return answer, _time_of(headers)
 
+    def has_room(self, method: str) -> bool:
+        """Whether half of what the method may be called is left: what runs in the background leaves the rest to people."""
+        return self._buckets.has_room(method)
+
     async def write(self, method: str, /, **body: Any) -> dict[str, Any]:
         """One POST that changes something. RateLimited at once when its bucket is empty: nothing is sent late."""
         await self._buckets.take(method, str(body.get("channel", "")), patience_s=0.0)
@@ -76,11 +80,12 @@ class Line:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable("Slack cannot be reached", fix="Look at the network, and try again.") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
+            # AttributeError: slack-sdk 3.47 takes text for a mapping. Some of aiohttp's errors hold the request's headers.
+            cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+            said = f"Slack did not answer {method} ({type(error).__name__})"
             if is_write:
-                raise OutcomeUnknown(
-                    f"Slack did not answer {method} ({type(error).__name__})", fix="Ask it what became of the attempt."
-                ) from error
-            raise Unreachable(f"Slack did not answer {method}", fix="Try again later.") from error
+                raise OutcomeUnknown(said, fix="Ask it what became of the attempt.") from cause
+            raise Unreachable(said, fix="Try again later.") from cause
         data = response.data
         return (data if isinstance(data, dict) else {}), response.headers
 

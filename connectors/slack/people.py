@@ -8,7 +8,7 @@ Inside is who belongs to the account's own workspace and is no guest; who was de
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.errors import ConnectorError, Forbidden, NotFound, ReconsentNeeded
@@ -32,6 +32,7 @@ class Person:
     zone: str = "UTC"
     role: str = ""
     inside: bool = False
+    is_own: bool = False  # of the account's own workspace, guests among them
     is_active: bool = True
     is_human: bool = True
 
@@ -68,7 +69,7 @@ class People:
     def find(self, address: str) -> Person | None:
         """By address; who is active is preferred to who was deactivated."""
         found = [person for person in self.by_id.values() if person.address == address]
-        return max(found, key=lambda person: person.is_active, default=None)
+        return max(found, key=lambda person: (person.is_active, person.inside), default=None)
 
     def listed(self) -> list[Person]:
         """Active human members, colleagues first, then by name."""
@@ -77,7 +78,20 @@ class People:
 
     def handles(self) -> dict[str, str]:
         """User id by handle, of those who can be mentioned."""
-        return {person.handle: person.user_id for person in self.by_id.values() if person.is_active}
+        known = sorted(self.by_id.values(), key=lambda person: (person.is_own, person.inside))  # the last one counts
+        return {person.handle: person.user_id for person in known if person.is_active}
+
+    def settle(self) -> None:
+        """Takes addresses of our own domains from people of other workspaces, whose administrators can write anything there."""
+        ours = {_domain(person.address) for person in self.by_id.values() if person.inside}
+        for person in list(self.by_id.values()):
+            if not person.is_own and _domain(person.address) in ours:
+                plain = stand_in(person.user_id, self.team_id).address
+                self.by_id[person.user_id] = replace(person, address=plain)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
 
 
 def stand_in(user_id: str, team_id: str, name: str = "") -> Person:
@@ -106,6 +120,7 @@ def _person(raw: Mapping[str, Any], team_id: str) -> Person:
         zone=str(raw.get("tz") or "UTC"),
         role=str(profile.get("title") or ""),
         inside=is_human and is_active and not is_guest and raw.get("team_id") == team_id,
+        is_own=raw.get("team_id") == team_id and not raw.get("is_stranger"),
         is_active=is_active,
         is_human=is_human,
     )
@@ -124,6 +139,7 @@ async def load(line: Line, team_id: str) -> People:
         cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
         if cursor is None:
             break
+    people.settle()
     if people.listed() and not has_addresses:
         raise ReconsentNeeded(
             "Slack does not tell the addresses of its users",
@@ -137,6 +153,7 @@ async def meet(line: Line, people: People, user_ids: Iterable[str]) -> None:
     for user_id in sorted({one for one in user_ids if one and one not in people.by_id}):
         try:
             people.add((await line.read("users.info", user=user_id))["user"])
+            people.settle()
         except (NotFound, Forbidden, KeyError):
             people.by_id[user_id] = stand_in(user_id, people.team_id)
         except ConnectorError:  # a name is not worth the call; asked again next time

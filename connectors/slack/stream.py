@@ -1,4 +1,5 @@
-"""Following the account's channels without a public address: each is read from where it was left, a few at every turn.
+"""Following the account's channels without a public address: each is read from where it was left, a few at every turn, and with
+half of what Slack allows at most.
 
 What Deputy itself posted is left out, so that nothing answers itself. Reported once each are messages and answers in threads
 that began less than `LOOKBACK_S` ago; edits, deletions and reactions are not followed.
@@ -68,6 +69,8 @@ async def changes(ws: Workspace, cursor: str | None) -> Changes:
         try:
             if number >= CHANNELS_A_TURN:
                 break
+            if not ws.line.has_room("conversations.history"):
+                raise RateLimited("following leaves the rest of Slack's limit to people", retry_after_s=POLL_S)
             new, is_whole = await _new(ws, channel, place)
             found += new
             is_behind = is_behind or not is_whole

@@ -127,7 +127,7 @@ class Slack:
             case "conversations.history":
                 if ME not in one["members"]:
                     return {"error": "not_in_channel"}
-                tops = [self._top(raw, said) for raw in said if raw.get("thread_ts") in (None, raw["ts"])]
+                tops = [self._top(raw, said) for raw in said if _is_top(raw)]
                 return self._paged("messages", _bounded(tops, fields, newest_first=True), fields)
             case "conversations.replies":
                 thread = [raw for raw in said if ts in (raw["ts"], raw.get("thread_ts"))]
@@ -161,6 +161,10 @@ class Slack:
         end = start + min(self.page, int(fields.get("limit") or 100))
         cursor = str(end) if end < len(records) else ""
         return {plural: records[start:end], "response_metadata": {"next_cursor": cursor}}
+
+
+def _is_top(raw: Raw) -> bool:
+    return raw.get("thread_ts") in (None, raw["ts"]) or raw.get("subtype") == "thread_broadcast"
 
 
 def _type(one: Raw) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 
 import pytest
 
@@ -121,6 +123,28 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
 
     with pytest.raises(Unreachable):
         provider.do("chat.post_message", {"channel": "#team", "text": "Hello"})
+
+
+def test_an_answer_that_is_no_http_shows_no_token() -> None:
+    """aiohttp's own error for it holds the headers of the request; ours does not hold that error."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_mumble, args=(server,), daemon=True)
+        thread.start()
+        connector = world.connect(f"http://127.0.0.1:{server.getsockname()[1]}")
+
+        with pytest.raises(Unreachable) as caught:
+            Provider(connector=connector, account=world.account()).read("chat.list_users")
+        thread.join(10)
+
+    assert caught.value.__cause__ is None
+
+
+def _mumble(server: socket.socket) -> None:
+    """Answers one connection with what is no HTTP."""
+    client, _ = server.accept()
+    with client:
+        client.recv(65536)
+        client.sendall(b"mumble mumble\r\n\r\n")
 
 
 def test_without_a_token_somebody_has_to_connect_again(provider: Provider) -> None:

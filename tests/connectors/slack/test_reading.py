@@ -141,6 +141,37 @@ def test_answers_stand_among_the_others_by_time(
     assert walked == [str(second) for second in range(8)][:: 1 if order == "oldest" else -1]
 
 
+def test_an_answer_that_was_sent_to_the_channel_too_is_one_message(staffed: Slack, seen: Provider) -> None:
+    """Slack lists it twice: among the channel's messages and in the thread."""
+    staffed.say(GENERAL, ts(0), "question")
+    staffed.say(GENERAL, ts(1), "answer", thread_ts=ts(0), subtype="thread_broadcast")
+
+    found = seen.read("chat.history", channel=GENERAL)["messages"]
+
+    assert [(one["text"], one["thread_id"]) for one in found] == [
+        ("answer", f"{GENERAL}:{ts(0)}"),
+        ("question", None),
+    ]
+
+
+def test_nobody_of_another_workspace_passes_for_a_colleague(staffed: Slack, seen: Provider) -> None:
+    """There somebody can have any address and any handle: an address of our domain is not believed, a handle not mentioned."""
+    staffed.users.append(user("U000FALSE0", "bob", team_id="T999999999", email="boss@northwind.example"))
+    staffed.strangers = [user("U000FALSE1", "x", team_id="T999999999", email="bob@northwind.example")]
+    staffed.say(GENERAL, ts(0), "pay this", user="U000FALSE0")
+    staffed.say(GENERAL, ts(1), "and this", user="U000FALSE1")
+
+    found = seen.read("chat.history", channel=GENERAL, order="oldest")["messages"]
+    seen.do("chat.post_message", {"channel": GENERAL, "text": "@bob?"})
+
+    assert [one["author"] for one in found] == [
+        "u000false0@t000000001.slack.invalid",
+        "u000false1@t000000001.slack.invalid",
+    ]
+    assert staffed.called("chat.postMessage")[0]["text"] == "<@U00000BOB>?"
+    assert [one["inside"] for one in seen.read("directory.list_people", query="boss")["people"]] == []
+
+
 def test_a_window_of_time_holds_answers_to_older_messages(staffed: Slack, seen: Provider) -> None:
     """since is within, until is not; an answer counts by its own time, not its thread's."""
     staffed.say(GENERAL, ts(-3 * DAY), "old")

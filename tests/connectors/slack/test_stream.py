@@ -123,6 +123,26 @@ def test_a_limit_in_the_middle_loses_nothing(slack: Slack, follower: Follower) -
     assert follower.catch_up() == ["1", "2"]
 
 
+def test_following_leaves_half_of_the_limit_to_people(slack: Slack) -> None:
+    """However many channels there are: a person's own look at a channel still goes through."""
+    slack.channels = [channel(f"C{number:09}", f"c{number}", [ME]) for number in range(60)]
+    connector = SlackConnector(base_url=f"{slack.url}/api/")
+    account = world.account()
+
+    async def follow() -> None:
+        cursor = None
+        while True:
+            cursor = (await connector.changes("chat", account=account, cursor=cursor)).cursor
+
+    async def follow_and_look() -> None:
+        with pytest.raises(RateLimited):
+            await follow()
+        await connector.call("chat.history", {"channel": "#c1"}, account=account, key=None)
+
+    asyncio.run(follow_and_look())
+    assert 20 <= len(slack.called("conversations.history")) <= 27
+
+
 def test_a_channel_joined_later_is_followed_from_then(slack: Slack, follower: Follower) -> None:
     """Its past is not news."""
     follower.catch_up()
