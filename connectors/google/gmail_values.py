@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.utils import getaddresses
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -154,7 +155,7 @@ def header(message: Resource, names: Mapping[str, str], *, label_ids: Sequence[s
         "to": only_addresses(told.get("to", "")),
         "cc": only_addresses(told.get("cc", "")),
         "subject": subject_of(message),
-        "snippet": message.get("snippet", ""),
+        "snippet": unescape(message.get("snippet", "")),  # Gmail escapes it for pages
         "sent_at": iso(message.get("internalDate", 0)),
         "labels": label_names(labels, names),
         "unread": "UNREAD" in labels,

@@ -121,7 +121,11 @@ class GoogleLine:
         except (ValueError, UnicodeDecodeError):
             raise _lost(method.method_id, is_read=method.is_read) from None
         self._is_proved = True
-        return answer if isinstance(answer, dict) else {}
+        if answer in (None, "", b""):  # 204
+            return {}
+        if not isinstance(answer, dict):  # cut off, or not Google's: googleapiclient passes it on as it is
+            raise _lost(method.method_id, is_read=method.is_read)
+        return answer
 
     def _renew(self, session: Any, *, is_forced: bool) -> bool:
         """Makes a new access token where the old one has ended, or is refused. False: a new one was refused just now."""

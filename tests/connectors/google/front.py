@@ -21,10 +21,14 @@ _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-leng
 
 
 class Loss(Enum):
-    """REQUEST: read, and not passed on. ANSWER: passed on, and its answer kept back. Both end in a closed connection."""
+    """REQUEST: read, and not passed on. ANSWER: passed on, and its answer kept back. HALF: passed on, and half of its answer given.
+
+    All end in a closed connection.
+    """
 
     REQUEST = "request"
     ANSWER = "answer"
+    HALF = "half"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +122,18 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             if fault is Loss.ANSWER:
                 self.close_connection = True
                 return
-            self._answer(answer.status, told, content)
+            self._answer(answer.status, told, content, is_half=fault is Loss.HALF)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
-        def _answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        def _answer(self, status: int, headers: Mapping[str, str], content: bytes, *, is_half: bool = False) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if is_half else content)
+            self.close_connection = self.close_connection or is_half
 
         def log_message(self, *_: Any) -> None:
             return

@@ -71,10 +71,11 @@ class TestLost:
         assert [one["message_id"] for one in sent(world, letter)] == [again["message_id"]]
         assert draft["message_id"] == again["message_id"]
 
-    def test_a_send_whose_answer_was_lost_is_done(self, world: World) -> None:
+    @pytest.mark.parametrize("loss", [Loss.ANSWER, Loss.HALF])
+    def test_a_send_whose_answer_was_lost_is_done(self, world: World, loss: Loss) -> None:
         """The mail is found among the sent ones by the key; the same key is absorbed."""
         letter, key = a_letter(), a_key()
-        world.front.arm("POST", SEND, Loss.ANSWER)
+        world.front.arm("POST", SEND, loss)
 
         with pytest.raises(OutcomeUnknown):
             world.do("mail.send", letter, key)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.errors import (
     Conflict,
@@ -37,6 +46,40 @@ def an_error(reason: str = "", message: str = "Secret of somebody@example.com", 
     return json.dumps(
         {"error": {"message": message, "errors": [{"reason": reason}] if reason else [], **more}}
     ).encode()
+
+
+@contextmanager
+def an_impostor(folder: Path, told: list[bytes]) -> Iterator[str]:
+    """An https server on this machine with a certificate of its own making; `told` gets what it was sent within TLS."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 7, NOW - timedelta(days=365), NOW + timedelta(days=3650))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "impostor.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    plain, _ = server.accept()
+                    with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as line:
+                        if content := line.recv(65536):
+                            told.append(content)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
 
 
 class TestTranslation:
@@ -181,11 +224,6 @@ class TestTokens:
 
     def test_a_service_account_acts_for_whom_it_may(self, world: World, tmp_path: Path) -> None:
         """Its signed assertion names the subject, and buys the token."""
-        import base64
-
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -232,12 +270,24 @@ class TestLine:
         with pytest.raises(InvalidCall):
             open_connector(gmail_root=root)
 
-    def test_a_lost_read_is_unreachable(self, world: World) -> None:
-        """Nothing can have been changed."""
-        world.front.arm("GET", r"/labels$", Loss.ANSWER)
+    @pytest.mark.parametrize("loss", [Loss.ANSWER, Loss.HALF])
+    def test_a_lost_read_is_unreachable(self, world: World, loss: Loss) -> None:
+        """Nothing can have been changed; half a list is no list."""
+        world.front.arm("GET", r"/labels$", loss)
 
         with pytest.raises(Unreachable):
             world.read("mail.search")
+
+    def test_a_server_that_is_not_google_gets_nothing(self, world: World, tmp_path: Path) -> None:
+        """A certificate nobody vouches for ends the line before a word is sent, so a change is Unreachable."""
+        told: list[bytes] = []
+        with an_impostor(tmp_path, told) as root:
+            connector = open_connector(gmail_root=root)
+            with pytest.raises(Unreachable):
+                World(front=world.front, connector=connector, account=world.account).do("mail.clear_auto_reply", {})
+            connector.close()
+
+        assert told == []
 
     def test_a_redirect_is_not_followed(self, world: World) -> None:
         """Neither token nor mail goes where an answer points."""
