@@ -14,7 +14,10 @@ from connectors.errors import ConnectorError
 from connectors.spec import ENTRY_POINT_GROUP, Connector
 
 # The ones that come with Deputy, as module:name; loaded on first use like all others.
-SHIPPED: Mapping[str, str] = {"office": "connectors.office.connector:open_connector"}
+SHIPPED: Mapping[str, str] = {
+    name: f"connectors.{name}.connector:open_connector"
+    for name in ("caldav", "google", "imap", "mcp", "office", "slack")
+}
 
 
 class UnknownConnector(ConnectorError):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from orchestrator.domain.item import State
 from orchestrator.errors import NotFound
 from orchestrator.settings import Settings
 from orchestrator.store import connections, lease, people, timers, worklist
-from orchestrator.store.connections import EVERYBODY
+from orchestrator.store.connections import EVERYBODY, Connection
 from orchestrator.store.database import Store
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.agent_start import AgentRoom
     from orchestrator.gate.credentials import Vault
     from orchestrator.gate.toolbox import Toolbox
+    from orchestrator.store.writer import Writer
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
@@ -56,11 +59,20 @@ def follow_office_clock(settings: Settings) -> None:
 
 
 def prepare(settings: Settings, store: Store) -> str:
-    """The owner's principal id; connects the office to them where nothing is connected yet."""
-    if settings.owner is not None and not settings.office:
-        return settings.owner
+    """The owner's principal id; connects the office to them where nothing is connected yet, and what deputy.toml declares."""
     with store.read() as tx:
         known = connections.every(tx)
+    owner = _prepared(settings, store, known)
+    if settings.connectors or any(c.connection_id.startswith("conn_toml_") for c in known):
+        from orchestrator import providers
+
+        providers.declared(settings, store, known, owner)
+    return owner
+
+
+def _prepared(settings: Settings, store: Store, known: Sequence[Connection]) -> str:
+    if settings.owner is not None and not settings.office:
+        return settings.owner
     shared = next((c for c in known if c.connector == "office" and "directory" in c.families), None)
     if settings.owner is not None and shared is not None:
         return settings.owner
@@ -129,8 +141,9 @@ def connect_office(settings: Settings, store: Store, world: Office) -> str:
     return owner
 
 
-def toolbox(settings: Settings) -> Toolbox:
-    """Every enabled connector's tools."""
+def toolbox(settings: Settings, known: Sequence[Connection] = ()) -> Toolbox:
+    """Every enabled connector's tools: the office's, and those of connected accounts; further ones as they are connected."""
+    from orchestrator import providers
     from orchestrator.gate.toolbox import Toolbox
 
     enabled = []
@@ -138,7 +151,9 @@ def toolbox(settings: Settings) -> Toolbox:
         from connectors.office import OfficeConnector
 
         enabled.append(OfficeConnector(office(settings)))
-    return Toolbox(enabled)
+    box = Toolbox(enabled, partial(providers.connector_of, settings))
+    box.enable(known)
+    return box
 
 
 def vault(settings: Settings) -> Vault:
@@ -172,6 +187,14 @@ class PresentHouse:
 
     def _build(self) -> House:
         return house(self._settings, self.exporter, self._models, self._vault)
+
+    async def follow(self, writer: Writer, worker_id: str) -> None:
+        """Reads the accounts that triggers are about, until cancelled."""
+        from orchestrator.engine.around import accounts
+        from orchestrator.engine.followers import Followers
+
+        opened = accounts(self._vault, writer)
+        await Followers(writer, worker_id, lambda: self.house().toolbox, opened).run()
 
     async def close_models(self) -> None:
         if self._models is not None:
@@ -328,6 +351,25 @@ def _is_work_left(store: Store) -> bool:
         )
 
 
+def look_once(settings: Settings) -> int:
+    """Reads every account that a trigger is about once, now; how many requests that made. Raises `ConnectorError`."""
+    from orchestrator.engine.around import accounts
+    from orchestrator.engine.followers import Followers
+    from orchestrator.engine.hosts import worker_name
+    from orchestrator.store.writer import Writer
+
+    follow_office_clock(settings)
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    writer = Writer(store)
+    try:
+        tools = toolbox(settings)
+        opened = accounts(vault(settings), writer)
+        return asyncio.run(Followers(writer, worker_name(), lambda: tools, opened, wait_s=0.0).once())
+    finally:
+        writer.close()
+        store.close()
+
+
 def spare_collections() -> None:
     """What is loaded now lives as long as the worker: collections need not look at it, nor come so often."""
     gc.collect()
@@ -349,7 +391,8 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
         present = PresentHouse(settings)
         try:
-            return Worker(store, Advancer(present.house), pace=pace, on_end=present.close_models).run()
+            advancer, end = Advancer(present.house), present.close_models
+            return Worker(store, advancer, pace=pace, on_end=end, follow=present.follow).run()
         finally:
             if present.exporter is not None:
                 present.exporter.close()

@@ -21,6 +21,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, EnvSettingsSource, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings.sources import DotEnvSettingsSource, PydanticBaseSettingsSource
 
+from orchestrator.account_settings import AccountSettings
 from orchestrator.errors import UsageError
 from orchestrator.model_settings import ModelSettings, web_address
 
@@ -43,7 +44,7 @@ class Origin:
         return self.kind if not self.place else f"{self.kind} {self.place}"
 
 
-class Settings(ModelSettings):
+class Settings(AccountSettings):
     """All settings, checked. Made by `load`, which knows the sources; never changed afterwards."""
 
     model_config = SettingsConfigDict(
@@ -102,16 +103,6 @@ class Settings(ModelSettings):
         default=True, description="Whether the local office (a made-up company in one file) is connected"
     )
     office_path: Path | None = Field(default=None, description="The office's file; default: office.db in the home")
-
-    credentials_key: SecretStr | None = Field(
-        default=None,
-        description="Key that seals stored credentials: empty: credentials.key in the home; file:PATH, keyring, kms:NAME,"
-        " command:PROGRAM, or keys in base64, comma-separated, the newest first",
-    )
-    connectors: dict[str, dict[str, Any]] = Field(
-        default_factory=dict,
-        description='Settings of connectors, a table each: [connectors.NAME]; kind = "mcp" with command or url adds a tool server',
-    )
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
@@ -219,11 +210,6 @@ class Settings(ModelSettings):
             "wall_ms": int(self.budget_minutes * 60_000),
             "effects": self.budget_effects,
         }
-
-    @property
-    def key_source(self) -> str:
-        """`credentials_key` as text; empty: the file in the home."""
-        return "" if self.credentials_key is None else self.credentials_key.get_secret_value().strip()
 
     @property
     def workflow_folder(self) -> Path:

@@ -98,6 +98,7 @@ class Advancer:
         if item.cancel_requested and not in_flight:
             return Advanced(outcome=Ended(state="cancelled", code="cancelled", message="cancelled by a person"))
         around = await writer.read(look_around, item, self._people)
+        house.toolbox.enable(around.connections)
         packet = await writer.read(packets.get, item.item_id) if item.parent_id is not None else None
         if claimed.run is not None and claimed.run.is_open and claimed.run.route == "agent":
             return await self._by_agent(house, writer, claimed, around, packet, None, lane)

@@ -100,6 +100,7 @@ class Followers:
     async def _page(self, connection_id: str, family: str, wait_s: float) -> tuple[int, bool]:
         """(requests made, whether more is waiting at the provider)."""
         found = {one.connection_id: one for one in await self._writer.read(connections.every)}.get(connection_id)
+        self._toolbox().enable([found] if found is not None else ())
         connector = self._connector(found) if found is not None else None
         if found is None or connector is None or family not in connector.streams:
             return 0, await self._nothing()

@@ -142,8 +142,8 @@ class Gate:
 
         if self.inside is not None and (own := self.inside.specs.get(call.tool)) is not None:
             return await self._perform_inside(call, own, self.inside)
-        tool = self.toolbox.any_of(call.tool)
-        if tool is None:
+        shown = tool = self.toolbox.any_of(call.tool)
+        if shown is None or tool is None:
             return None, await self._refuse(call, "", f"there is no tool {call.tool!r}", ("unknown-tool",))
         if problems := self.toolbox.problems(tool.spec, call.args):
             return None, await self._refuse(call, "", f"{call.tool}: {'; '.join(problems)}", ("schema-mismatch",))
@@ -155,7 +155,8 @@ class Gate:
             return None, await self._refuse(
                 call, connection.connection_id, f"{connection.connector} does not offer {call.tool}", ("unknown-tool",)
             )
-        if self.pins.get(call.tool, tool.digest) != tool.digest:
+        # providers word the tools of a family differently; a plan was shown one of them
+        if self.pins.get(call.tool, tool.digest) not in (tool.digest, shown.digest):
             return None, Failed(
                 code="drift",
                 message=f"the tool {call.tool} has changed since this run began",

@@ -1,18 +1,24 @@
 """Every enabled tool by name, with the connector behind it and its argument schema compiled once.
 
-Installed is not enabled: only connectors handed in by the composition root are here. Nothing is called from this file.
+Installed is not enabled: here are connectors handed in by the composition root, and those of accounts that somebody connected.
+Nothing is called from this file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.errors import ConnectorError
 from connectors.spec import Connector, ToolSpec
-from orchestrator.errors import UsageError
+from orchestrator.errors import DeputyError, UsageError
+from orchestrator.store.connections import Connection
+
+log = logging.getLogger("deputy.gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +31,62 @@ class Tool:
 class Toolbox:
     """Tools by (connector name, tool name); a tool's family and connector pick the connection that may call it."""
 
-    def __init__(self, connectors: Sequence[Connector]) -> None:
+    def __init__(
+        self, connectors: Sequence[Connector], load: Callable[[Connection], Connector | None] | None = None
+    ) -> None:
         self._tools: dict[tuple[str, str], Tool] = {}
         self._by_name: dict[str, Tool] = {}
         self._validators: dict[tuple[str, int], Any] = {}
         self._for_guard: list[dict[str, Any]] = []
-        self._connectors = {connector.name: connector for connector in connectors}
+        self._connectors: dict[str, Connector] = {}
+        self._load = load
+        self._met: dict[str, str] = {}  # connector → what of its connection it was built from
+        self.problems_of: dict[str, str] = {}  # connector → why it is not here
         for connector in connectors:
-            for spec in connector.tools():
-                key = (connector.name, spec.name)
-                if key in self._tools:
-                    raise UsageError(
-                        f"connector {connector.name!r} offers {spec.name!r} twice", fix="remove one of the two"
-                    )
-                self._tools[key] = Tool(spec, connector, schema_digest(spec))
-                self._by_name.setdefault(spec.name, self._tools[key])
+            self._add(connector)
+
+    def enable(self, known: Iterable[Connection]) -> None:
+        """Adds the connectors of connections that are active; one whose settings make the tools is built anew when they change.
+
+        One that cannot be built is left out and said in `problems_of`: the others' work goes on.
+        """
+        for one in known:
+            if one.state != "active" or self._load is None:
+                continue
+            made_of = json.dumps(one.settings, sort_keys=True, default=str) if "kind" in one.settings else ""
+            if self._met.get(one.connector, "" if one.connector in self._connectors else None) == made_of:
+                continue
+            self._met[one.connector] = made_of
+            self.problems_of.pop(one.connector, None)
+            try:
+                built = self._load(one)
+                if built is not None:
+                    self._remove(one.connector)
+                    self._add(built)
+            except (ConnectorError, DeputyError) as error:
+                self.problems_of[one.connector] = error.message
+                log.warning("the connector %s is left out: %s", one.connector, error.message)
+
+    def _add(self, connector: Connector) -> None:
+        self._connectors[connector.name] = connector
+        for spec in connector.tools():
+            key = (connector.name, spec.name)
+            if key in self._tools:
+                raise UsageError(
+                    f"connector {connector.name!r} offers {spec.name!r} twice", fix="remove one of the two"
+                )
+            self._tools[key] = Tool(spec, connector, schema_digest(spec))
+            self._by_name.setdefault(spec.name, self._tools[key])
+        self._for_guard = []
+
+    def _remove(self, name: str) -> None:
+        if self._connectors.pop(name, None) is None:
+            return
+        self._tools = {key: tool for key, tool in self._tools.items() if key[0] != name}
+        self._by_name = {}
+        for tool in self._tools.values():
+            self._by_name.setdefault(tool.spec.name, tool)
+        self._validators = {}
 
     def families(self) -> frozenset[str]:
         return frozenset(tool.spec.family for tool in self._tools.values())

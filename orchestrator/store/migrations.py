@@ -15,6 +15,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
 from orchestrator.store.tables import metadata, schema_version, step_log
+from orchestrator.store.trigger_tables import followed, triggers
 
 _LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
 
@@ -51,6 +52,10 @@ def _step_log_with_rowid(c: sa.Connection) -> None:
     c.execute(sa.text("drop table step_log_before"))
 
 
+def _triggers(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[triggers, followed])
+
+
 def _sealed_credentials(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[credentials])
 
@@ -61,6 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(3, "what an attempt has reserved", _reserved_quota),
     Migration(4, "step log rows of any size", _step_log_with_rowid),
     Migration(5, "sealed credentials", _sealed_credentials),
+    Migration(6, "triggers and followed accounts", _triggers),
 )
 
 

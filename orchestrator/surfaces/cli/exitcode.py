@@ -53,15 +53,19 @@ _ENDED = {
     "over_budget": Exit.OVER_BUDGET,
     "cancelled": Exit.CANCELLED,
 }
-_UNREACHABLE_CODES = frozenset({"unavailable", "unreachable", "provider_unreachable", "store_unavailable"}) | frozenset(
-    {"model_unreachable", "model_overloaded", "model_rate_limited"}
-)
+_UNREACHABLE_CODES = frozenset(
+    {"unavailable", "unreachable", "provider_unreachable", "store_unavailable", "rate_limited"}
+) | frozenset({"model_unreachable", "model_overloaded", "model_rate_limited"})
 _ERRORS = {
     "usage": Exit.USAGE,
     "bad_workflow": Exit.USAGE,
     "bad_bundle": Exit.USAGE,
     "not_found": Exit.NOT_FOUND,
     "unauthorized": Exit.AUTH,
+    "reconsent": Exit.AUTH,
+    "credentials_unreadable": Exit.AUTH,
+    "forbidden": Exit.DENIED,
+    "unknown_connector": Exit.USAGE,
     "not_eligible": Exit.DENIED,
 }
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "memory": "What is remembered for later requests: ls, show, add, edit, forget.",
     "trigger": "Standing orders: what is new asks for something: add, ls, pause, resume, rm, check.",
     "office": "The local office: show, add-mail, add-event, add-person, connect, diff, reset.",
+    "connect": "Accounts: google, slack, imap, caldav, mcp; alone: lists them.",
     "people": "The directory: ls, set.",
     "policy": "The rules: check, test, explain, rehearse.",
     "audit": "The chain of what was decided and done: tail, head, verify, export.",
