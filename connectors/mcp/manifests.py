@@ -25,6 +25,7 @@ AUTHOR = (
     "server"  # the field that would name the author; a server's records have none, so that nobody inside wrote them
 )
 OUTPUT: Mapping[str, Any] = {"fields": {AUTHOR: "text"}, "author": AUTHOR}  # every value is text, save ids
+DESTRUCTIVE = frozenset({"delete", "remove", "pay", "rule"})
 UNKNOWN = "rule"  # the guard's word for what is destructive whatever it touches
 
 READS = frozenset(
@@ -86,7 +87,7 @@ def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], tol
     if told is not None:
         return Word(effect_class=_class_of(str(told["effect"]), hints, told), manifest=dict(told), source="manifest")
     effect, noun = _of_name(tool)
-    said_harmless = hints.get("destructiveHint") is False
+    said_harmless = hints.get("destructiveHint") is False and hints.get("readOnlyHint") is not True
     if hints.get("readOnlyHint") is True and effect is None and hints.get("destructiveHint") is not True:
         fetch: dict[str, Any] = {
             "effect": "fetch",
@@ -99,7 +100,7 @@ def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], tol
     manifest: dict[str, Any] = {
         "effect": effect or UNKNOWN,
         "noun": noun,
-        "destructive": not is_hinted,
+        "destructive": not is_hinted or effect in DESTRUCTIVE,
         "output": dict(OUTPUT),
     }
     effect_class = _class_of(str(manifest["effect"]), hints, {})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "SYSTEMROOT", "TERM", "TMPDIR", "TZ", "USER")
 STOPS_WITHIN_S = 1.0  # after its input was closed; then it is ended
+DRAINS_WITHIN_S = 0.1  # what it wrote before it ended is still taken off
+LOOKS_EVERY_S = 0.1
 LAST_WORDS = 20  # lines of its standard error that are kept
 LINE = 500  # characters of each
 
@@ -31,6 +33,7 @@ class Child:
     def __init__(self) -> None:
         self.pid: int | None = None
         self.is_over = False
+        self.is_group_ended = False
         self.errors: deque[str] = deque(maxlen=LAST_WORDS)
 
 
@@ -70,6 +73,7 @@ async def _transport(
         asyncio.ensure_future(_receive(process, inward, child)),
         asyncio.ensure_future(_send(process, outward, inward)),
         asyncio.ensure_future(_listen(process, child)),
+        asyncio.ensure_future(_watch(process, inward, child)),
     ]
     try:
         yield incoming, outgoing
@@ -78,7 +82,7 @@ async def _transport(
         with anyio.CancelScope(shield=True):
             for stream in (incoming, outgoing):
                 stream.close()
-            await _stop(process)
+            await _stop(process, child)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -131,16 +135,54 @@ async def _listen(process: asyncio.subprocess.Process, child: Child) -> None:
         child.errors.append(rest.decode("utf-8", "replace"))
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _watch(process: asyncio.subprocess.Process, inward: object, child: Child) -> None:
+    """Ends the connection when the process has ended, also where a child of its own keeps the pipes open."""
+    await _ended(process)
+    _end_group(process, child)
+    await asyncio.sleep(DRAINS_WITHIN_S)
+    child.is_over = True
+    inward.close()  # type: ignore[attr-defined]
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Returns when the process itself has ended. Not `wait`: since Python 3.11 that waits for the pipes as well."""
+    if process.returncode is not None:
+        return
+    pidfd_open = getattr(os, "pidfd_open", None)
+    if pidfd_open is None:  # not Linux
+        while process.returncode is None:
+            await asyncio.sleep(LOOKS_EVERY_S)
+        return
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        handle: int = pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        loop.add_reader(handle, over.set)
+        await over.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+def _end_group(process: asyncio.subprocess.Process, child: Child) -> None:
+    """Once, and at once when the process ends: later its number may be somebody else's."""
+    if not child.is_group_ended:
+        child.is_group_ended = True
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _stop(process: asyncio.subprocess.Process, child: Child) -> None:
     """Closes its input, waits a moment, and then ends the group: also what a server that is gone has left running."""
     assert process.stdin is not None
     with suppress(OSError):
         process.stdin.close()
     with suppress(TimeoutError):
         async with asyncio.timeout(STOPS_WITHIN_S):
-            await process.wait()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+            await _ended(process)
+    _end_group(process, child)
     with suppress(TimeoutError):
         async with asyncio.timeout(STOPS_WITHIN_S):
             await process.wait()
