@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
@@ -60,8 +61,13 @@ class Stored:
         return self.master or self.events[0]
 
 
+@lru_cache(maxsize=512)
 def parse(text: bytes | str, url: str, etag: str) -> Stored | None:
-    """None for what is no calendar object with an event in it."""
+    """None for what is no calendar object with an event in it. Shared by all who read it: change only a `copy_of` it."""
+    return _parse(text, url, etag)
+
+
+def _parse(text: bytes | str, url: str, etag: str) -> Stored | None:
     import icalendar
 
     try:
@@ -75,7 +81,7 @@ def parse(text: bytes | str, url: str, etag: str) -> Stored | None:
 
 def copy_of(stored: Stored) -> Stored:
     """A copy that may be changed."""
-    made = parse(stored.calendar.to_ical(), stored.url, stored.etag)
+    made = _parse(stored.calendar.to_ical(), stored.url, stored.etag)
     assert made is not None  # it was read before
     return made
 

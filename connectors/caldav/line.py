@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_S = 5.0
-ANSWER_S = 10.0  # of silence
+ANSWER_S = 15.0  # of silence after a change; what became of it is then looked into
+READ_S = 30.0  # of silence while a large calendar is searched
 CALL_S = 20.0  # a change is not begun when its call has already taken this long
 MOST_BYTES = 32 * 1024 * 1024
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -77,7 +78,7 @@ class Line:
         self._most_bytes = most_bytes
         self._auth = _authorization(credentials)
         self._dav: Any = DAVClient(
-            url=self.root, auth=self._auth, enable_rfc6764=False, timeout=int(ANSWER_S), rate_limit_handle=False
+            url=self.root, auth=self._auth, enable_rfc6764=False, timeout=int(READ_S), rate_limit_handle=False
         )
         self._dav.session.close()
         self._dav.session = session
@@ -177,7 +178,12 @@ class Line:
         session = self._session if is_reading else _session(self._most_bytes)  # no change over a line gone stale
         try:
             response = session.request(
-                method, url, data=body, headers=dict(headers), auth=self._auth, timeout=(CONNECT_S, ANSWER_S)
+                method,
+                url,
+                data=body,
+                headers=dict(headers),
+                auth=self._auth,
+                timeout=(CONNECT_S, READ_S if is_reading else ANSWER_S),
             )
         except OSError as error:
             raise translated(error, is_reading=is_reading) from error

@@ -80,9 +80,9 @@ def test_without_tokens_an_unchanged_tag_is_no_change(world: World) -> None:
 
 
 def test_many_changes_come_in_pages(world: World) -> None:
-    """Two hundred and thirty changes are three pages, in which each comes once; so are those of a resync."""
+    """Two hundred and five changes are three pages, in which each comes once; so are those of a resync."""
     here = Place.read(_changes(world, None).cursor)
-    world.server.fill(ALEX, 230)
+    world.server.fill(ALEX, 205)
 
     for start in (here, replace(here, token="gone", tag="other", at=0)):
         cursor, titles, pages = start.write(), [], 0
@@ -94,7 +94,7 @@ def test_many_changes_come_in_pages(world: World) -> None:
                 break
 
         assert pages == 3
-        assert len(set(titles)) == len(titles) == 230
+        assert len(set(titles)) == len(titles) == 205
 
 
 def test_waiting_ends_with_a_change_or_with_patience(world: World) -> None:
