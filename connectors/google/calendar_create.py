@@ -1,5 +1,5 @@
-"""Creating an event, once: its id is made from the key, so that Google refuses a second one with 409. What stands there is then read and
-compared, and is the answer if it is ours. One insert carries everything, and tells the guests.
+"""Creating an event, once: its id is made from the key, so that Google refuses a second one with 409. What stands there is then
+read and compared, and is the answer if it is ours. One insert carries everything, and tells the guests.
 """
 
 from __future__ import annotations

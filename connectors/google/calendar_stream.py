@@ -74,7 +74,7 @@ def _resync(ctx: Context, since: datetime) -> Changes:
         "eventTypes": list(reads.EVENT_TYPES),
         "orderBy": "updated",
     }
-    recent = {"updatedMin": values.rfc3339(since - MARGIN), "showDeleted": True}
+    recent = {"updatedMin": values.rfc3339(since - MARGIN)}  # which lists deleted ones too
     found: list[Change] = []
     try:
         for page in ctx.pages("calendar.events.list", most=MOST_PAGES, **asked, **recent):

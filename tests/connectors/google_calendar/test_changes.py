@@ -65,7 +65,7 @@ def test_an_id_that_somebody_else_took_is_no_success(ann: Provider, server: Goog
     """What stands under the id is compared: an event without our key is not ours."""
     ann.do("calendar.create_event", HOUR, key=KEY)
     [event] = server.world.calendars[ANN].events.values()
-    event["extendedProperties"]["private"].clear()
+    event["extendedProperties"]["private"]["deputyKey"] = KEY[::-1]
 
     with pytest.raises(Conflict):
         ann.do("calendar.create_event", HOUR, key=KEY)
@@ -115,8 +115,9 @@ def test_an_update_is_conditional_on_what_was_just_read(ann: Provider, server: G
     assert server.writes()[-1].if_match
 
 
-def test_an_acceptance_does_not_undo_an_approval(ann: Provider, ben: Provider) -> None:
-    """The etag shown is of what the organizer decides: a guest's answer leaves it, any other change does not."""
+def test_an_acceptance_does_not_undo_an_approval(ann: Provider, ben: Provider, server: GoogleCalendar) -> None:
+    """The etag shown is of what the organizer decides: a guest's answer leaves it, any other change does not. Guests who stay
+    as they are are not written."""
     event = _event(ann, attendees=[BEN])
     ben.do("calendar.respond", {"event_id": event["event_id"], "response": "accepted"})
 
@@ -126,6 +127,7 @@ def test_an_acceptance_does_not_undo_an_approval(ann: Provider, ben: Provider) -
 
     assert changed["attendees"][0]["response"] == "accepted"
     assert changed["etag"] != event["etag"]
+    assert set(server.writes()[-1].body or {}) == {"location", "extendedProperties"}
 
 
 def test_guests_are_added_and_taken_off_and_asked_again(ann: Provider, ben: Provider, server: GoogleCalendar) -> None:

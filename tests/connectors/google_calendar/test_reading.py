@@ -28,13 +28,13 @@ def _event(person: Provider, **more: Any) -> dict[str, Any]:
 
 
 def _fill(server: GoogleCalendar, count: int) -> None:
-    """Events at ten, two at a time, one pair an hour."""
+    """Two events at each hour from ten on, the second of them without any length, as Google allows."""
     calendar = server.world.calendars[ANN]
     for number in range(count):
         start = datetime(2027, 5, 1, 10, tzinfo=UTC) + timedelta(hours=number // 2)
         event = {"id": f"event{number:04d}", "status": "confirmed", "summary": "x", "organizer": {"email": ANN}}
         event["start"] = {"dateTime": start.isoformat()}
-        event["end"] = {"dateTime": (start + timedelta(hours=3)).isoformat()}
+        event["end"] = {"dateTime": (start + timedelta(hours=0 if number % 2 else 3)).isoformat()}
         calendar.store(event, now=server.world.now())
 
 

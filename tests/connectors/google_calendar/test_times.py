@@ -89,18 +89,20 @@ def test_a_whole_day_is_as_long_as_its_day(
 def test_a_moved_series_keeps_its_new_hour(
     connector: GoogleConnector, who: str, day: datetime, longer: timedelta
 ) -> None:
-    """Moved by way of an instance behind the change, the whole series stands at the new hour, before it and behind it."""
+    """Moved by way of an instance that crosses the change, the whole series stands at the new hour, before it and behind it."""
     person = provider(connector, who)
-    first = day - timedelta(days=7) + timedelta(hours=9)
+    first = day - timedelta(days=8) + timedelta(hours=9)
     _make(person, first, who, recurrence="RRULE:FREQ=WEEKLY;COUNT=4")
-    last = _list(person, first - timedelta(days=1), who, days=60)[-1]
-    later = _iso(_local(last["start"], who) + timedelta(hours=2), who)
+    eve = _list(person, first - timedelta(days=1), who, days=60)[1]  # the day before the change
+    later = _iso(_local(eve["start"], who) + timedelta(days=1, hours=2), who)
 
-    series = person.do("calendar.update_event", {"event_id": last["event_id"], "start": later, "scope": "series"})
+    series = person.do("calendar.update_event", {"event_id": eve["event_id"], "start": later, "scope": "series"})
 
     found = _list(person, first - timedelta(days=1), who, days=60)
-    assert series["event_id"] == last["series_id"]
-    assert [_local(one["start"], who) for one in found] == [first + timedelta(days=7 * n, hours=2) for n in range(4)]
+    assert series["event_id"] == eve["series_id"]
+    assert [_local(one["start"], who) for one in found] == [
+        first + timedelta(days=7 * n + 1, hours=2) for n in range(4)
+    ]
     assert {datetime.fromisoformat(one["end"]) - datetime.fromisoformat(one["start"]) for one in found} == {
         timedelta(minutes=30)
     }

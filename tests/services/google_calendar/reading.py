@@ -149,6 +149,8 @@ def freebusy(world: World, reader: str, body: Resource) -> Resource:
         raise Refusal(400, "timeRangeEmpty", "The specified time range is empty.")
     if high - low > LONGEST_FREEBUSY:
         raise Refusal(400, "timeRangeTooLong", "The requested time range is too long.")
+    if int(body.get("calendarExpansionMax", 50)) > 50:
+        raise Refusal(400, "invalid", "calendarExpansionMax is at most 50.")
     items = [one["id"] for one in body.get("items", ())]
     answer: Resource = {}
     for number, calendar_id in enumerate(items):
