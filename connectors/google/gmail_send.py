@@ -47,6 +47,10 @@ SKEW = timedelta(minutes=10)  # between this clock and Google's
 MOST_SENT = 12  # sent mails looked at before a mail is sent
 MOST_LOOKED_AT = 600  # drafts, or sent mails, looked at for one attempt
 
+# Message-IDs longer than a usual line would be written as encoded words, and then name nothing.
+_POLICY = SMTP.clone(max_line_length=998)
+_PLAIN_MIME = re.compile(r"(application|audio|font|image|model|text|video)/[\w.+-]+")  # others would be taken apart
+
 File = tuple[str, str, bytes]  # name, mime, content
 
 
@@ -176,7 +180,18 @@ def message_id(ctx: Context) -> str:
 
 def _message(ctx: Context, letter: Letter) -> dict[str, Any]:
     """The body of a request: MIME in `raw`, and the thread. The same for the same key and letter, boundary and all."""
-    mail = EmailMessage(policy=SMTP)
+    try:
+        written = _written(ctx, letter)
+    except ValueError as error:  # lone surrogates, control characters
+        raise InvalidCall("the mail cannot be written as MIME", fix="Check subject and text for odd signs.") from error
+    if len(written) > MOST_BYTES:
+        raise InvalidCall("the mail is too large for Gmail", fix="Leave out attachments, or send a link.")
+    body = {"raw": base64.urlsafe_b64encode(written).decode()}
+    return body if letter.thread_id is None else body | {"threadId": letter.thread_id}
+
+
+def _written(ctx: Context, letter: Letter) -> bytes:
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = ctx.me
     for name, people in (("To", letter.to), ("Cc", letter.cc), ("Bcc", letter.bcc)):
         if people:
@@ -190,17 +205,11 @@ def _message(ctx: Context, letter: Letter) -> dict[str, Any]:
         mail["References"] = letter.references
     mail.set_content(letter.body)
     for name, mime, content in letter.files:
-        main, _, sub = mime.partition("/")
-        if main in ("message", "multipart") or not sub:  # these would be taken apart
-            main, sub = "application", "octet-stream"
-        mail.add_attachment(content, maintype=main, subtype=sub, filename=name)
+        main, sub = mime.split("/") if _PLAIN_MIME.fullmatch(mime) else ("application", "octet-stream")
+        mail.add_attachment(content, maintype=main, subtype=sub, filename=" ".join(name.split()) or "attachment")
     if letter.files:
         mail.set_boundary(f"deputy-{_key(ctx)}")
-    written = mail.as_bytes()
-    if len(written) > MOST_BYTES:
-        raise InvalidCall("the mail is too large for Gmail", fix="Leave out attachments, or send a link.")
-    body = {"raw": base64.urlsafe_b64encode(written).decode()}
-    return body if letter.thread_id is None else body | {"threadId": letter.thread_id}
+    return mail.as_bytes()
 
 
 # ---- draft first -----------------------------------------------------------------------------------------------------

@@ -216,6 +216,52 @@ class TestMessage:
         assert mail["References"] == f"<first@example.com> {message_id}"
         assert mail["Subject"] == "Re: Plans"
 
+    def test_long_references_stay_references(self, world: World) -> None:
+        """A Message-ID longer than a line is not turned into an encoded word, which no program would find again."""
+        long = [f"<{uuid.uuid4().hex * 4}@mail.example.com>" for _ in range(8)]
+        headers = {"From": COLLEAGUE, "Message-ID": long[-1], "References": " ".join(long[:-1])}
+        told_headers = [{"name": name, "value": value} for name, value in headers.items()]
+        come = {"id": "long", "threadId": "t", "payload": {"headers": told_headers}}
+        world.front.arm("GET", r"/messages/long$", Answer(status=200, body=come))
+
+        world.do("mail.reply", {"message_id": "msg_long", "body": "Yes."})
+
+        told = [json.loads(body) for body in world.front.bodies if b'"message"' in body][-1]["message"]
+        raw = base64.urlsafe_b64decode(told["raw"])
+        assert b"=?" not in raw
+        assert email.message_from_bytes(raw, policy=default)["References"].split() == long
+
+    def test_odd_names_and_types_of_files_are_made_plain(self, world: World) -> None:
+        """What a stranger called a file can neither break a forward nor write a header."""
+        part = {
+            "partId": "1",
+            "filename": "a\r\nBcc: x@y.example\r\n.txt",
+            "mimeType": "message/rfc822",
+            "body": {"attachmentId": "odd", "size": 3},
+        }
+        headers = [{"name": "From", "value": COLLEAGUE}, {"name": "Subject", "value": "=?utf-8?q?a=0D=0ABcc=3A_x?="}]
+        odd = {"id": "odd", "threadId": "t", "payload": {"headers": headers, "parts": [part]}}
+        world.front.arm("GET", r"/messages/odd$", Answer(status=200, body=odd))
+        world.front.arm("GET", r"/attachments/odd$", Answer(status=200, body={"data": "b2Rk"}))
+
+        world.do("mail.forward", {"message_id": "msg_odd", "to": [COLLEAGUE]})
+
+        told = [json.loads(body) for body in world.front.bodies if b'"message"' in body][-1]["message"]
+        mail = email.message_from_bytes(base64.urlsafe_b64decode(told["raw"]), policy=default)
+        [file] = mail.iter_attachments()
+        assert mail["Bcc"] is None
+        assert mail["Subject"] == "Fwd: a Bcc: x"
+        assert (file.get_filename(), file.get_content_type()) == ("a Bcc: x@y.example .txt", "application/octet-stream")
+
+    def test_a_text_that_is_none_is_refused(self, world: World) -> None:
+        """Half a sign cannot be written as mail; nothing is asked of Gmail for it but what an earlier attempt left."""
+        posts = world.front.count("POST", CREATE)
+
+        with pytest.raises(InvalidCall):
+            world.do("mail.send", a_letter() | {"body": "\ud800"})
+
+        assert world.front.count("POST", CREATE) == posts
+
     def test_attachments_of_received_mail_go_along(self, world: World) -> None:
         """Name, type and bytes arrive as they came; their text can be read."""
         source = a_mail("Slides")
