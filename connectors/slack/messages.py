@@ -256,7 +256,11 @@ async def find(ws: Workspace, one: str) -> tuple[Channel, Raw]:
     """A message the account may see, by its id."""
     channel_id, ts = split_id(one)
     channel = await ws.channel(channel_id)
-    for raw in await replies(ws, channel.channel_id, ts):
+    # A thread's first message comes first, whatever the limit; any other is the only one.
+    answer = await ws.line.read(
+        "conversations.replies", channel=channel.channel_id, ts=ts, limit=2, include_all_metadata=True
+    )
+    for raw in answer.get("messages") or ():
         if str(raw["ts"]) == ts and is_said(raw):
             return channel, raw
     raise NotFound(f"there is no chat message {one!r}", fix="Find it with chat.search.")

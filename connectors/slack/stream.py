@@ -33,22 +33,24 @@ class Cursor:
 
     since: str
     last: dict[str, str] = field(default_factory=dict)
-    begin: str = ""  # id of the channel the next turn begins with; empty: the first
+    begin: str = ""  # id of the channel the next turn begins with; empty: the first, of a new round
+    mark: str = ""  # `since` of the next round: the newest that was known when this one began
 
     def write(self) -> str:
-        value = json.dumps([self.since, self.begin, self.last], separators=(",", ":"))
+        value = json.dumps([self.since, self.begin, self.mark, self.last], separators=(",", ":"))
         return base64.urlsafe_b64encode(value.encode()).decode()
 
 
 def read_cursor(written: str) -> Cursor:
     try:
-        since, begin, last = json.loads(base64.urlsafe_b64decode(written.encode()))
-        fits = isinstance(since, str) and isinstance(begin, str) and isinstance(last, dict)
+        *times, last = json.loads(base64.urlsafe_b64decode(written.encode()))
+        since, begin, mark = times
+        fits = all(isinstance(one, str) for one in times) and isinstance(last, dict)
     except (ValueError, TypeError, binascii.Error):
         fits = False
     if not fits:
         raise InvalidCall("the cursor is none of Slack's", fix="Begin without one.")
-    return Cursor(since=since, begin=begin, last={str(name): str(ts) for name, ts in last.items()})
+    return Cursor(since=since, begin=begin, mark=mark, last={str(name): str(ts) for name, ts in last.items()})
 
 
 async def changes(ws: Workspace, cursor: str | None) -> Changes:
@@ -61,6 +63,8 @@ async def changes(ws: Workspace, cursor: str | None) -> Changes:
     joined = sorted(
         (one for one in await ws.channels(ALL, fresh=not place.begin) if one.is_member), key=lambda one: one.channel_id
     )
+    if not place.begin:
+        place.mark = max([place.since, *place.last.values()])
     place.last = {one.channel_id: place.last[one.channel_id] for one in joined if one.channel_id in place.last}
     waiting = [one for one in joined if one.channel_id >= place.begin]
     found: list[Change] = []
@@ -84,8 +88,9 @@ async def changes(ws: Workspace, cursor: str | None) -> Changes:
         number = len(waiting)
     rest = waiting[number:]
     place.begin = rest[0].channel_id if rest else ""
-    if not rest:  # a channel joined from now on is followed from now on
-        place.since = max([place.since, *place.last.values()])
+    if not rest:
+        # INVARIANT: what a channel that is not listed yet may have said since this round began is told when it is.
+        place.since = place.mark
     found.sort(key=lambda change: change.change_id.partition(":")[2])
     return Changes(changes=found, cursor=place.write(), more=bool(rest), is_resync=is_behind)
 

@@ -148,12 +148,25 @@ def test_a_channel_joined_later_is_followed_from_then(slack: Slack, follower: Fo
     follower.catch_up()
     slack.say(ONE, ts(100), "meanwhile")
     assert follower.catch_up() == ["meanwhile"]
+    assert follower.catch_up() == []
 
     slack.channels.append(channel("C0000000TWO", "two", [ME]))
     slack.say("C0000000TWO", ts(50), "before I came")
     slack.say("C0000000TWO", ts(101), "since")
 
     assert follower.catch_up() == ["since"]
+
+
+def test_the_first_words_in_a_new_channel_are_told(slack: Slack, follower: Follower) -> None:
+    """Though something newer was said elsewhere while the account was being invited."""
+    follower.catch_up()
+    slack.say(ONE, ts(20), "elsewhere")
+    assert follower.catch_up() == ["elsewhere"]
+
+    slack.channels.append(channel("C0000000TWO", "two", [ME]))
+    slack.say("C0000000TWO", ts(19), "please look at this")
+
+    assert follower.catch_up() == ["please look at this"]
 
 
 def test_notices_and_our_own_posts_are_not_told(slack: Slack, follower: Follower) -> None:

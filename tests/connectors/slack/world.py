@@ -57,10 +57,13 @@ def connect(url: str) -> SlackConnector:
 
 
 def raw(url: str, method: str, *, token: str = "xoxb-ada", **fields: Any) -> dict[str, Any]:
-    """Slack's own answer, past the connector."""
+    """Slack's own answer, refusals too, past the connector."""
+    from slack_sdk.errors import SlackApiError
     from slack_sdk.web.async_client import AsyncWebClient
 
     client = AsyncWebClient(token=token, base_url=f"{url}/api/", retry_handlers=[])
-    data = asyncio.run(client.api_call(method, json=fields)).data
-    assert isinstance(data, dict)
-    return data
+    try:
+        data = asyncio.run(client.api_call(method, json=fields)).data
+    except SlackApiError as error:
+        data = error.response.data
+    return data if isinstance(data, dict) else {"ok": False}
