@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +37,7 @@ _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f\"<>,;:\\]+@[^\s\x00-\x1f\x7f\"<>,;:\\@
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 _RULE = re.compile(r"[A-Z0-9=;,+\-]+")
 _STAMP = "%Y%m%dT%H%M%SZ"
+_READING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +71,28 @@ def parse(text: bytes | str, url: str, etag: str) -> Stored | None:
 
 
 def _parse(text: bytes | str, url: str, etag: str) -> Stored | None:
-    import icalendar
-
     try:
-        calendar: Any = icalendar.Calendar.from_ical(text)
+        calendar = _calendar(text)
         events = calendar.walk("VEVENT")
         uid = str(events[0].get("UID", "")) if events else ""
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
     return Stored(url=url, etag=etag, calendar=calendar, uid=uid) if uid else None
+
+
+def _calendar(text: bytes | str) -> Any:
+    """The iCalendar object, its zones taken from itself alone.
+
+    icalendar 7.3 keeps the first definition of a zone's name for all objects it reads afterwards ("Customized Time Zone", as
+    Outlook calls each of its own, or any name that a stranger defines), so its memory is emptied first.
+    """
+    import icalendar
+    from icalendar.timezone import tzp
+
+    with _READING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # guesses at odd names of zones
+        tzp.use_default()
+        return icalendar.Calendar.from_ical(text)
 
 
 def copy_of(stored: Stored) -> Stored:
@@ -147,7 +163,10 @@ def zone_name(component: Any, home: ZoneInfo) -> str:
         return home.key
     if value.tzinfo is UTC or value.tzname() == "UTC":
         return "UTC"
-    return str(getattr(value.tzinfo, "key", None) or home.key)
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+    said = str(component["DTSTART"].params.get("TZID", ""))
+    return str(getattr(value.tzinfo, "key", None) or WINDOWS_TO_OLSON.get(said) or home.key)
 
 
 def span_of(component: Any, home: ZoneInfo) -> tuple[datetime, datetime]:

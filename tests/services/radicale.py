@@ -103,7 +103,12 @@ class Radicale:
         text = (
             f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         )
-        self._folder(user, CALENDAR).joinpath(f"{uid}.ics").write_bytes(text.encode())
+        self.plant_text(user, uid, text)
+
+    def plant_text(self, user: str, file: str, text: str) -> None:
+        """Lays a whole object into a calendar past the server."""
+        written = text.replace("\r\n", "\n").replace("\n", "\r\n")
+        self._folder(user, CALENDAR).joinpath(f"{file}.ics").write_bytes(written.encode())
 
     def fill(self, user: str, count: int) -> None:
         """So many events of half an hour, all through 2027."""

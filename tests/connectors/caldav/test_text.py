@@ -96,6 +96,59 @@ def test_the_zone_definition_says_what_the_zone_does(world: World) -> None:
     assert event["DTSTART"].dt.utcoffset().total_seconds() == -5 * 3600
 
 
+ZONED = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VTIMEZONE
+TZID:{zone}
+BEGIN:STANDARD
+DTSTART:19700101T000000
+TZOFFSETFROM:{offset}
+TZOFFSETTO:{offset}
+END:STANDARD
+END:VTIMEZONE
+BEGIN:VEVENT
+UID:{offset}
+SUMMARY:Theirs
+DTSTART;TZID={zone}:20270201T100000
+DTEND;TZID={zone}:20270201T103000
+RRULE:FREQ=WEEKLY;COUNT=3
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.parametrize("zone", ["Customized Time Zone", "W. Europe Standard Time", "/vendor.example/Somewhere"])
+def test_a_stranger_defines_no_zone_for_others(zone: str) -> None:
+    """Two objects define one name differently: each is read by its own definition, in any order, and copied so."""
+    home = ZoneInfo("Europe/Lisbon")
+    texts = {
+        offset: ZONED.format(zone=zone, offset=offset).replace("\n", "\r\n") for offset in ("+0500", "-0300", "+0100")
+    }
+
+    for offset in ("+0500", "-0300", "+0100", "+0500"):
+        stored = ical.parse(texts[offset], f"/{offset}.ics", offset)
+        assert stored is not None
+        for one in (stored, ical.copy_of(stored)):
+            hours = ical.span_of(one.master, home)[0].hour
+
+            assert hours == 10 - int(offset) // 100
+
+
+def test_an_odd_zone_survives_a_change(world: World) -> None:
+    """Changing one instance of another program's series leaves all of it at its hours."""
+    world.server.plant_text(ALEX, "odd", ZONED.format(zone="Customized Time Zone", offset="+0500"))
+    first, second = world.read("list_events", **MONTH)["events"]
+
+    world.do("update_event", event_id=second["event_id"], title="Mine", start="2027-02-08T06:00:00+00:00")
+    world.do("cancel_event", event_id=first["event_id"])
+
+    left = world.read("list_events", start=MONTH["start"], end="2027-03-01T00:00:00Z")["events"]
+    assert [(one["title"], one["start"]) for one in left] == [
+        ("Mine", "2027-02-08T06:00:00+00:00"),
+        ("Theirs", "2027-02-15T05:00:00+00:00"),
+    ]
+
+
 # Series of strangers that some servers keep and some choke on: here they meet what expands them.
 ENDLESS = {
     "every second": "DTSTART:20200101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY",
