@@ -146,10 +146,8 @@ async def _watch(process: asyncio.subprocess.Process, inward: object, child: Chi
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
     """Returns when the process itself has ended. Not `wait`: since Python 3.11 that waits for the pipes as well."""
-    if process.returncode is not None:
-        return
     pidfd_open = getattr(os, "pidfd_open", None)
-    if pidfd_open is None:  # not Linux
+    if pidfd_open is None or process.returncode is not None:  # not Linux, or over
         while process.returncode is None:
             await asyncio.sleep(LOOKS_EVERY_S)
         return
