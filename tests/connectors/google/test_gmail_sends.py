@@ -290,3 +290,36 @@ def test_classes_say_what_gmail_gives(world: World) -> None:
 
     assert {classes[name] for name in ("mail.send", "mail.reply", "mail.forward")} == {EffectClass.KEYED}
     assert classes["mail.create_draft"] is EffectClass.UNKEYED
+
+
+FAULTS = (None, Loss.REQUEST, Loss.ANSWER, Answer(status=500))
+
+
+@pytest.mark.parametrize("second", FAULTS[:3], ids=str)
+@pytest.mark.parametrize("first", FAULTS, ids=lambda one: str(getattr(one, "status", one)))
+@pytest.mark.parametrize("create", FAULTS[:3], ids=lambda one: str(getattr(one, "status", one)))
+def test_whatever_is_lost_one_mail_leaves(
+    world: World, create: Loss | Answer | None, first: Loss | Answer | None, second: Loss | Answer | None
+) -> None:
+    """Retried as the gate retries (after a refusal, or after absent), every order of losses ends with one mail, and none in doubt."""
+    letter, key = a_letter(), a_key()
+    for path, fault in ((CREATE, create), (SEND, first), (SEND, second)):
+        if fault is not None:
+            world.front.arm("POST", path, fault)
+
+    ended = None
+    for _ in range(6):
+        try:
+            ended = world.do("mail.send", letter, key)
+            break
+        except Unreachable:
+            continue
+        except OutcomeUnknown:
+            found = world.reconcile("mail.send", letter, key)
+            assert not isinstance(found, Unknown)
+            if isinstance(found, Done):
+                ended = found.result
+                break
+
+    [mail] = sent(world, letter)
+    assert ended == {"message_id": mail["message_id"], "thread_id": mail["thread_id"]}
