@@ -236,9 +236,26 @@ def look_at(settings: Settings, store: Store, connection: Connection) -> Look:
         connector = connector_of(settings, connection)
         if connector is None:
             return Look()
-        return look(connector, account(settings, store, connection), connection.families)
+        whose = account(settings, store, connection)
+        if connection.settings.get("kind") == MCP:
+            return _look_at_server(settings, connector, whose)
+        return look(connector, whose, connection.families)
     except (ConnectorError, DeputyError) as error:
         return Look(problem=error.message, fix=error.fix, code=error.code)
+
+
+def _look_at_server(settings: Settings, server: Any, whose: Account) -> Look:
+    """What the server offers today against what a person saw of it. Raises ConnectorError where it does not start."""
+    from connectors.mcp import descriptions
+
+    seen, problems = descriptions.load(description_file(settings, server.name)), list(server.problems)
+    try:
+        changes = descriptions.review(seen, server.describe(whose))
+    finally:
+        server.close()
+    return Look(
+        left_out=[*problems, *(f"{c.tool} was {c.kind} since it was looked at" for c in changes if seen is not None)]
+    )
 
 
 async def _look(connector: Connector, whose: Account, families: Sequence[str]) -> Look:

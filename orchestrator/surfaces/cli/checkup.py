@@ -1,6 +1,7 @@
 """What `deputy doctor` looks at: each part of an installation, whether it is well, and how to mend it.
 
-Reads and reports; changes nothing but what any first use would make. Reaches out to nobody unless asked to.
+Reads and reports; changes nothing but what any first use would make. Reaches out to connected accounts, and to nobody else unless
+asked to.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ OPENAI = "https://api.openai.com"
 KEYED = frozenset({"openai", "anthropic"})  # providers that answer nobody without a key
 
 
-def checks(settings: Settings, *, probe: bool) -> list[dict[str, Any]]:
+def checks(settings: Settings, *, probe: bool, is_offline: bool = False) -> list[dict[str, Any]]:
     """Checks in the order a person would mend them: {"check", "ok", "detail", "fix"} each.
 
-    probe: model endpoints are connected to as well; otherwise nothing is sent anywhere.
+    probe: model endpoints are connected to as well. is_offline: connected accounts are not asked either; without it each gets one
+    cheap read.
     """
     every: list[tuple[str, Check]] = [
         ("python", _check_python),
@@ -53,7 +55,18 @@ def checks(settings: Settings, *, probe: bool) -> list[dict[str, Any]]:
         except OSError as error:
             ok, detail, fix = False, str(error), ""
         found.append({"check": name, "ok": ok, "detail": detail, "fix": fix})
+        if name == "connections":
+            found += _accounts(settings, is_offline)
     return found
+
+
+def _accounts(settings: Settings, is_offline: bool) -> list[dict[str, Any]]:
+    from orchestrator.surfaces.cli import accounts_checkup
+
+    try:
+        return accounts_checkup.findings(settings, is_offline=is_offline)
+    except DeputyError as error:
+        return [{"check": "accounts", "ok": False, "detail": error.message, "fix": error.fix}]
 
 
 def _check_python(settings: Settings) -> tuple[bool, str, str]:
@@ -112,11 +125,8 @@ def _check_connections(settings: Settings) -> tuple[bool, str, str]:
     finally:
         store.close()
     named = ", ".join(f"{c.connector} of {c.owner} ({'/'.join(c.families)}, {c.state})" for c in known)
-    return (
-        all(c.state == "active" for c in known) and bool(known),
-        named or "nothing is connected",
-        "set DEPUTY_OFFICE=true",
-    )
+    office = all(c.state == "active" for c in known if c.connector == connections.MADE_UP)
+    return office and bool(known), named or "nothing is connected", "deputy connect, or set DEPUTY_OFFICE=true"
 
 
 def _check_model(settings: Settings, *, probe: bool) -> tuple[bool, str, str]:

@@ -13,12 +13,13 @@ from orchestrator.surfaces.cli.session import Session
 
 
 @click.command()
-@click.option("--probe", is_flag=True, help="Connect to model endpoints, too; otherwise nobody is reached out to.")
+@click.option("--probe", is_flag=True, help="Connect to model endpoints, too.")
+@click.option("--offline", is_flag=True, help="Do not ask connected accounts whether they are well.")
 @options.as_json
 @options.session
-def command(session: Session, probe: bool) -> int:
+def command(session: Session, probe: bool, offline: bool) -> int:
     """Check settings, store, worker, rules, workflows, connections, models, agents. Exit code 1 when something is wrong."""
-    checks = _checks(session, probe=probe)
+    checks = _checks(session, probe=probe, is_offline=offline)
     healthy = all(check["ok"] for check in checks)
     if session.output.as_json:
         session.output.document({"ok": healthy, "checks": checks})
@@ -34,7 +35,7 @@ def command(session: Session, probe: bool) -> int:
     return Exit.OK if healthy else Exit.FAILED
 
 
-def _checks(session: Session, *, probe: bool) -> list[dict[str, Any]]:
+def _checks(session: Session, *, probe: bool, is_offline: bool) -> list[dict[str, Any]]:
     """Wrong settings are a finding like any other; nothing else can be looked at then."""
     try:
         settings = session.settings
@@ -44,4 +45,7 @@ def _checks(session: Session, *, probe: bool) -> list[dict[str, Any]]:
 
     changed = [entry["name"] for entry in settings.describe() if entry["origin"] != "default"]
     told = f"{', '.join(changed)} set; all with origin: deputy config show --origin" if changed else "all defaults"
-    return [{"check": "settings", "ok": True, "detail": told, "fix": ""}, *checkup.checks(settings, probe=probe)]
+    return [
+        {"check": "settings", "ok": True, "detail": told, "fix": ""},
+        *checkup.checks(settings, probe=probe, is_offline=is_offline),
+    ]

@@ -1,0 +1,89 @@
+"""What `deputy doctor` says of connected accounts: whether their key is here, each one's health, scopes and age, and what mends it.
+
+Accounts are asked one cheap read each, all at once; the local office is not, nor is anybody with `--offline`. Shows no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from orchestrator import app, clock, providers
+from orchestrator.errors import DeputyError
+from orchestrator.settings import Settings
+from orchestrator.store import connections, credentials
+from orchestrator.store.connections import MADE_UP, Connection
+from orchestrator.store.credentials import Kept
+from orchestrator.store.database import Store
+
+Finding = dict[str, Any]
+AT_ONCE = 8
+
+
+def findings(settings: Settings, *, is_offline: bool) -> list[Finding]:
+    """{"check", "ok", "detail", "fix"} each: the key first, then each real account. Nothing where only the office is connected."""
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        app.prepare(settings, store)
+        with store.read() as tx:
+            real = [c for c in connections.every(tx) if c.connector != MADE_UP]
+            kept = {one.connection_id: one for one in credentials.kept(tx)}
+        found = [_key(settings, kept)] if kept else []
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            return found + list(pool.map(lambda one: _account(settings, store, one, kept, is_offline), real))
+    finally:
+        store.close()
+
+
+def _key(settings: Settings, kept: Mapping[str, Kept]) -> Finding:
+    try:
+        current = providers.keys(settings).current
+    except DeputyError as error:
+        return _finding("credentials", error.message, fix=error.fix, ok=False)
+    old = sorted(one.connection_id for one in kept.values() if one.key_id != current)
+    if old:
+        return _finding("credentials", f"{len(old)} sealed with an older key", fix="deputy connect rekey", ok=False)
+    loose = _readable_by_others(settings)
+    if loose:
+        return _finding("credentials", f"{loose} can be read by others", fix=f"chmod 600 {loose}", ok=False)
+    return _finding("credentials", f"{len(kept)} sealed with the key {current}")
+
+
+def _readable_by_others(settings: Settings) -> str:
+    from orchestrator.gate.keys import FILE_NAME
+
+    file = settings.home / FILE_NAME
+    return str(file) if not settings.key_source and file.exists() and file.stat().st_mode & 0o077 else ""
+
+
+def _account(settings: Settings, store: Store, one: Connection, kept: Mapping[str, Kept], is_offline: bool) -> Finding:
+    again = f"deputy connect {one.connector if one.settings.get('kind') != providers.MCP else f'mcp {one.connector}'}"
+    told = [one.subject if one.subject != one.connector else "tool server", f"of {one.owner}", "/".join(one.families)]
+    if one.connection_id in kept:
+        told.append(_age(kept[one.connection_id].issued_at, clock.now()))
+    name = one.connector
+    if one.state != "active":
+        return _finding(name, ", ".join([*told, one.state]), fix=again, ok=False)
+    if is_offline:
+        return _finding(name, ", ".join([*told, "not looked at"]))
+    seen = providers.look_at(settings, store, one)
+    if seen.problem:
+        fix = again if seen.code == "reconsent" else seen.fix or f"deputy connect test {one.connection_id}"
+        return _finding(name, ", ".join([*told, seen.problem]), fix=fix, ok=False)
+    if seen.missing:
+        return _finding(name, ", ".join([*told, f"not granted: {' '.join(seen.missing)}"]), fix=again, ok=False)
+    if seen.left_out:
+        return _finding(name, ", ".join([*told, *seen.left_out]), fix=again, ok=False)
+    scopes = ", all scopes held" if seen.missing is not None else ""
+    return _finding(name, ", ".join([*told, f"answers{scopes}"]))
+
+
+def _age(since: datetime, now: datetime) -> str:
+    days = max(0, (now - since).days)
+    return "connected today" if days == 0 else f"connected {days} day{'s' if days > 1 else ''} ago"
+
+
+def _finding(check: str, detail: str, *, fix: str = "", ok: bool = True) -> Finding:
+    return {"check": check, "ok": ok, "detail": detail, "fix": fix}
