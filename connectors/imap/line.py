@@ -54,19 +54,21 @@ class Line:
 
         server, context = self._home.imap, self._home.context()
         where = (server.host, server.port, self._answer_s)
-        box: BaseMailBox
+        box: BaseMailBox | None = None
         try:
             if server.security == "ssl":
                 box = imap_tools.MailBox(*where, ssl_context=context)
-            elif server.security == "starttls":
-                box = imap_tools.MailBoxStartTls(*where, ssl_context=context)
             else:
                 box = imap_tools.MailBoxUnencrypted(*where)
+            if server.security == "starttls":
+                box.client.starttls(context)
         except ssl.SSLError as error:
+            _hang_up(box)
             raise Unreachable(
                 "the mail server's certificate is not trusted", fix="Check imap_host and ca_file."
             ) from error
         except (OSError, imaplib.IMAP4.error, imap_tools.ImapToolsError, ValueError) as error:
+            _hang_up(box)
             raise Unreachable("the mail server cannot be reached", fix="Check imap_host, or try later.") from error
         hasten(box.client.sock)
         self._login(box)
@@ -241,8 +243,10 @@ def hasten(line: socket.socket | None) -> None:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _hang_up(box: BaseMailBox) -> None:
+def _hang_up(box: BaseMailBox | None) -> None:
     # Never LOGOUT: on a broken line it would wait for an answer that does not come.
+    if box is None:
+        return
     with suppress(OSError, imaplib.IMAP4.error):
         box.client.shutdown()
 

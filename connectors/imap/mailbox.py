@@ -190,10 +190,9 @@ class Mailbox:
         return self.unnamed(rest)
 
     def unnamed(self, rest: str) -> list[Copy]:
-        """Copies without a Message-ID of the day that the fallback id (fingerprint.day) ends with."""
+        """Copies without a readable Message-ID, of the day that the fallback id (fingerprint.day) ends with."""
         _, _, day = rest.partition(".")
-        keys = f'{criteria.on_day(day)} NOT (HEADER Message-ID "")'
-        copies = self.find(self.searched(*ASIDE), keys)
+        copies = self.find(self.searched(*ASIDE), criteria.on_day(day))
         return [copy for copy in copies if copy.head.node == f".{rest}"]
 
     def flags(self, records: Iterable[Record]) -> dict[tuple[str, int], frozenset[str]]:

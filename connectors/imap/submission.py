@@ -27,6 +27,7 @@ from connectors.imap.line import hasten
 
 TRY_AGAIN_S = 60.0  # RFC 5321 4.5.4.1: a server that says 4xx does not say for how long
 CONNECT_S = 10.0
+NAME = "[127.0.0.1]"  # in EHLO, as mail programs say it: the host's own name is nobody's business, and asking for it may take long
 LOST = (smtplib.SMTPServerDisconnected, OSError)
 
 
@@ -52,7 +53,6 @@ class Submission:
     def prepare(self, recipients: Sequence[str]) -> None:
         """Connects, logs in and names sender and recipients; one refused recipient is a refusal of all."""
         smtp = self._connect()
-        self._smtp = smtp
         needs_utf8 = not all(address.isascii() for address in (self._home.address, *recipients))
         if needs_utf8 and not smtp.has_extn("smtputf8"):
             raise InvalidCall("the mail server takes no such addresses (SMTPUTF8)", fix="Use an address in ASCII.")
@@ -70,9 +70,10 @@ class Submission:
         try:
             smtp: smtplib.SMTP
             if server.security == "ssl":
-                smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=CONNECT_S, context=context)
+                smtp = smtplib.SMTP_SSL(server.host, server.port, NAME, timeout=CONNECT_S, context=context)
             else:
-                smtp = smtplib.SMTP(server.host, server.port, timeout=CONNECT_S)
+                smtp = smtplib.SMTP(server.host, server.port, NAME, timeout=CONNECT_S)
+            self._smtp = smtp
             smtp.ehlo_or_helo_if_needed()
             if server.security == "starttls":
                 smtp.starttls(context=context)
