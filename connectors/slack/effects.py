@@ -127,6 +127,8 @@ async def update_message(ws: Workspace, args: Args) -> dict[str, Any]:
         ts=str(raw["ts"]),
         text=body,
         metadata=raw.get("metadata"),  # the key of the post stays with it
+        parse="none",  # chat.update's default looks for names and channels, unlike chat.postMessage's
+        link_names=False,
     )
     changed = {**raw, **(answer.get("message") or {"text": answer.get("text")}), "edited": True}
     return await told(messages.show_one(ws, channel, changed))

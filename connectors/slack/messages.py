@@ -260,7 +260,12 @@ async def find(ws: Workspace, one: str) -> tuple[Channel, Raw]:
     answer = await ws.line.read(
         "conversations.replies", channel=channel.channel_id, ts=ts, limit=2, include_all_metadata=True
     )
-    for raw in answer.get("messages") or ():
+    page = list(answer.get("messages") or ())
+    if (answer.get("response_metadata") or {}).get("next_cursor") and ts not in {str(raw["ts"]) for raw in page}:
+        page = await replies(
+            ws, channel.channel_id, ts
+        )  # Slack's page leaves open whether an answer brings its whole thread
+    for raw in page:
         if str(raw["ts"]) == ts and is_said(raw):
             return channel, raw
     raise NotFound(f"there is no chat message {one!r}", fix="Find it with chat.search.")

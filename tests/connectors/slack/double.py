@@ -45,6 +45,7 @@ class Slack:
 
     def __init__(self, *, page: int = 1000) -> None:
         self.page = page  # no answer holds more
+        self.gives_whole_threads = False  # also for the time of an answer; otherwise that answer alone
         self.date: str | None = None  # Slack's clock; None: the real one
         self.users: list[Raw] = [user(ME, "ada")]
         self.strangers: list[Raw] = []  # known to users.info alone
@@ -130,6 +131,8 @@ class Slack:
                 tops = [self._top(raw, said) for raw in said if _is_top(raw)]
                 return self._paged("messages", _bounded(tops, fields, newest_first=True), fields)
             case "conversations.replies":
+                if self.gives_whole_threads:
+                    ts = next((raw.get("thread_ts") or ts for raw in said if raw["ts"] == ts), ts)
                 thread = [raw for raw in said if ts in (raw["ts"], raw.get("thread_ts"))]
                 first = [self._top(raw, said) for raw in thread if raw["ts"] == ts]
                 rest = _bounded([raw for raw in thread if raw["ts"] != ts], fields, newest_first=False)

@@ -154,6 +154,21 @@ def test_an_answer_that_was_sent_to_the_channel_too_is_one_message(staffed: Slac
     ]
 
 
+@pytest.mark.parametrize("gives_whole_threads", [False, True])
+@pytest.mark.parametrize("slack_page", [2, 1000])
+def test_a_thread_is_found_by_any_of_its_messages(
+    staffed: Slack, seen: Provider, gives_whole_threads: bool, slack_page: int
+) -> None:
+    """Whether Slack, asked by an answer's time, gives that answer or its whole thread: its page can be read either way."""
+    staffed.page, staffed.gives_whole_threads = slack_page, gives_whole_threads
+    for second in range(6):
+        staffed.say(GENERAL, ts(second), str(second), **({"thread_ts": ts(0)} if second else {}))
+
+    for second in (0, 1, 5):
+        thread = seen.read("chat.get_thread", message_id=f"{GENERAL}:{ts(second)}")["messages"]
+        assert [one["text"] for one in thread] == [str(number) for number in range(6)]
+
+
 def test_nobody_of_another_workspace_passes_for_a_colleague(staffed: Slack, seen: Provider) -> None:
     """There somebody can have any address and any handle: an address of our domain is not believed, a handle not mentioned."""
     staffed.users.append(user("U000FALSE0", "bob", team_id="T999999999", email="boss@northwind.example"))

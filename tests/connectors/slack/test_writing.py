@@ -55,6 +55,18 @@ def test_a_post_carries_its_key_and_calls_nobody(room: Slack, seen: Provider) ->
     assert answer["text"] == said
 
 
+def test_an_edit_calls_nobody_either(room: Slack, seen: Provider) -> None:
+    """Slack is told not to look for names in it, which editing does by itself."""
+    posted = seen.do("chat.post_message", {"channel": "#general", "text": "x"}, key="k1")
+
+    edited = seen.do("chat.update_message", {"message_id": posted["message_id"], "text": "<!here> @here"})
+
+    [sent] = room.called("chat.update")
+    assert (sent["text"], sent["parse"], sent["link_names"]) == ("&lt;!here&gt; @here", "none", False)
+    assert sent["metadata"]["event_payload"] == {"key": "k1"}
+    assert (edited["text"], edited["edited"]) == ("<!here> @here", True)
+
+
 @pytest.mark.parametrize("text", ["Grüße an 東京 🎉", "line\nbreak\ttab", "a" * 40_000, "‮override", "*b* _i_ `c` ~s~"])
 def test_text_comes_back_as_it_was_written(provider: Provider, text: str) -> None:
     """On emulate: other scripts, pictures, the longest text, signs that turn writing round."""
