@@ -140,6 +140,9 @@ class Radicale:
     def empty(self) -> None:
         """Every user has one calendar again, new and empty."""
         for user in self.users:
+            here = [one.name for one in self._folder(user, CALENDAR).parent.iterdir() if not one.name.startswith(".")]
+            if here == [CALENDAR] and not self.objects(user):
+                continue
             for folder in self._folder(user, CALENDAR).parent.iterdir():
                 if not folder.name.startswith("."):
                     url = f"{self.url}{user}/{folder.name}/"
