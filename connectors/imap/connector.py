@@ -19,6 +19,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,7 +37,7 @@ from connectors.spec import Account, Changes, Json, Precondition, Reconciled, To
 
 LACKS = frozenset({"mail.get_auto_reply", "mail.set_auto_reply", "mail.clear_auto_reply"})
 WIRE_TIMEOUT_S = 60.0
-BEGIN_WITHIN_S = 30.0  # after that nothing is begun, and what was begun has one silence (ANSWER_S) left
+BEGIN_WITHIN_S = 20.0  # after that nothing is begun, and what was begun has at most two silences (ANSWER_S) left
 MOST_ACCOUNTS = 64
 IDLE_S = 25 * 60.0  # RFC 2177: anew before 29 minutes are over
 POLL_S = 20.0
@@ -92,6 +93,8 @@ class ImapConnector:
         self._answer_s, self._poll_s = answer_s, poll_s
         self._lock = threading.Lock()
         self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        # Waits last for minutes: they must not take the threads that calls run on.
+        self._waits = ThreadPoolExecutor(max_workers=MOST_ACCOUNTS, thread_name_prefix="imap-wait")
 
     def tools(self) -> Sequence[ToolSpec]:
         return tuple(_specs().values())
@@ -137,17 +140,19 @@ class ImapConnector:
         line = Line(home, account.credentials, answer_s=self._answer_s)
         stopped = threading.Event()
         try:
-            await asyncio.to_thread(self._wait, Mailbox(home, line), cursor, at_most_s, stopped)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._waits, self._wait, Mailbox(home, line), cursor, at_most_s, stopped)
         finally:
             stopped.set()
             line.wake()
 
     def close(self) -> None:
-        """Closes the lines that are open."""
+        """Closes the lines that are open. Afterwards nothing can be waited for."""
         with self._lock:
             seats, self._seats = list(self._seats.values()), OrderedDict()
         for seat in seats:
             _leave(seat)
+        self._waits.shutdown()
 
     def _wait(self, box: Mailbox, cursor: str, at_most_s: float, stopped: threading.Event) -> None:
         until = time.monotonic() + at_most_s

@@ -43,6 +43,7 @@ class Line:
         self._box: BaseMailBox | None = None
         self._capabilities: frozenset[str] = frozenset()
         self.validity: dict[str, int] = {}  # folder → UIDVALIDITY, as last selected
+        self.following: dict[str, int | None] = {}  # folder → UIDNEXT, as last selected
 
     @property
     def is_open(self) -> bool:
@@ -161,8 +162,10 @@ class Line:
         with self._told("a folder"):
             self.box.folder.set(folder, readonly=not writable)
             _, data = self.box.client.response("UIDVALIDITY")
+            _, coming = self.box.client.response("UIDNEXT")
         validity = int(data[0]) if data and data[0] else 0
         self.validity[folder] = validity
+        self.following[folder] = int(coming[0]) if coming and coming[0] else None
         return validity
 
     def permits_any_keyword(self) -> bool:
@@ -232,8 +235,17 @@ class Line:
 
     def idle(self, at_most_s: float) -> None:
         """Returns when the server says something about the selected folder, or when the time is over."""
-        with self._told("waiting"):
-            self.box.idle.wait(timeout=at_most_s)
+        from imap_tools.errors import MailboxTaggedResponseError
+
+        try:
+            with self._told("waiting"):
+                self.box.idle.wait(timeout=at_most_s)
+        except InvalidCall as error:
+            # News that crossed our IDLE on the way confuses imap-tools 1.16; a new line hears them by selecting.
+            if not isinstance(error.__cause__, MailboxTaggedResponseError):
+                raise
+            self.close()
+            self.connect()
 
 
 def hasten(line: socket.socket | None) -> None:

@@ -45,11 +45,13 @@ def changes(box: Mailbox, cursor: str | None) -> Changes:
 
 
 def is_new(box: Mailbox, cursor: str) -> bool:
-    """Whether `changes` would tell something; leaves the inbox selected."""
+    """Whether `changes` would tell something. Ends with the inbox selected, so that IDLE tells of all that comes from then on."""
     validity, following, _ = _read(cursor)
     inbox = box.folder("inbox")
-    found, upcoming = box.line.status(inbox)
-    box.line.select(inbox)
+    found = box.line.select(inbox)
+    upcoming = box.line.following[inbox]
+    if upcoming is None:  # a server that does not say; STATUS must
+        _, upcoming = box.line.status(inbox)
     return found != validity or upcoming > following
 
 

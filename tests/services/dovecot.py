@@ -269,7 +269,8 @@ class Submission:
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
         if (answer := self._refusal("DATA")) is not None:
             return answer
-        content = bytes(envelope.content or b"")
+        content = envelope.content
+        assert isinstance(content, bytes)
         with self._lock:
             self.taken.append((envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
         inside = [one for one in envelope.rcpt_tos if one.lower() in self._server.users]
