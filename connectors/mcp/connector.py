@@ -88,13 +88,20 @@ class McpConnector:
                 return None
             if known is None:
                 known = self.describe()
-                if self._file is not None:
-                    known.save(self._file)
-        except (ConnectorError, OSError) as error:
+                self._keep(known)
+        except ConnectorError as error:
             self.problems.append(f"{self.name} offers nothing: {error}; {REVIEW}")
             return None
+        known = descriptions.as_now(known, self._manifest, self._reserved)
         self.problems += [f"{self.name}: {wire!r} is left out: {why}" for wire, why in known.refused.items()]
         return known
+
+    def _keep(self, known: Description) -> None:
+        try:
+            if self._file is not None:
+                known.save(self._file)
+        except OSError as error:
+            self.problems.append(f"what {self.name} offers cannot be kept: {error}")
 
     def _is_pinned(self, tool: Described) -> bool:
         if self._pins is None or self._pins.get(tool.name) == tool.digest:
@@ -149,7 +156,7 @@ class McpConnector:
         self.tools()
         ours = {tool.wire: tool.name for tool in self._by_name.values()}
         return {
-            **_renamed(told, ours),
+            **manifests.renamed(told, ours),
             "version": 1,
             "tools": {name: dict(t.manifest) for name, t in self._by_name.items()},
         }
@@ -379,17 +386,3 @@ def _filled(name: str, told: Mapping[str, str], account: Account) -> dict[str, s
         else:
             raise ReconsentNeeded(f"{name} needs the credential {wanted!r}", fix=f"connect {name} with it")
     return filled
-
-
-def _renamed(value: Any, ours: Mapping[str, str]) -> Any:
-    """A manifest's directory and collections, with the tools that they name called as we call them."""
-    if isinstance(value, Mapping):
-        return {
-            key: _renamed(entry, ours)
-            if not (key in ("tool", "list", "get") and isinstance(entry, str))
-            else ours.get(entry, entry)
-            for key, entry in value.items()
-        }
-    if isinstance(value, list):
-        return [ours.get(entry, entry) if isinstance(entry, str) else _renamed(entry, ours) for entry in value]
-    return value

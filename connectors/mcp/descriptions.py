@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Described:
     effect_class: str
     manifest: Mapping[str, Any]
     source: str
+    hints: Mapping[str, Any]  # the server's own
     digest: str
 
     def spec(self, wire_timeout_s: float) -> ToolSpec:
@@ -174,8 +175,23 @@ def _described(
         effect_class=word.effect_class.value,
         manifest=word.manifest,
         source=word.source,
+        hints=hints,
         digest=digest_of(tool),
     )
+
+
+def as_now(known: Description, manifest: Mapping[str, Any] | None, reserved: Iterable[str]) -> Description:
+    """A description as today's manifest and today's rules have it: what a person writes into the manifest holds at once."""
+    entries = (manifest or {}).get("tools") or {}
+    ours, refused = names.map_names(known.server, [tool.wire for tool in known.tools], set(reserved))
+    tools = []
+    for tool in known.tools:
+        if ours.get(tool.wire) == tool.name:
+            entry = _with_our_names(entries.get(tool.wire), ours)
+            word = manifests.word(tool.wire, tool.parameters, tool.hints, entry)
+            told = replace(tool, effect_class=word.effect_class.value, manifest=word.manifest, source=word.source)
+            tools.append(told)
+    return replace(known, tools=tools, refused={**known.refused, **refused})
 
 
 def _with_our_names(entry: Mapping[str, Any] | None, ours: Mapping[str, str]) -> dict[str, Any] | None:

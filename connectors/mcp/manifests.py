@@ -139,3 +139,17 @@ def _leaving(parameters: Mapping[str, Any]) -> dict[str, Any]:
         if is_free and not _LINKLIKE.search(name) and schema.get("format") is None:
             found[name] = "text"
     return found
+
+
+def renamed(value: Any, ours: Mapping[str, str]) -> Any:
+    """A manifest's directory and collections, with the tools that they name called as we call them."""
+    if isinstance(value, Mapping):
+        return {
+            key: renamed(entry, ours)
+            if not (key in ("tool", "list", "get") and isinstance(entry, str))
+            else ours.get(entry, entry)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [ours.get(entry, entry) if isinstance(entry, str) else renamed(entry, ours) for entry in value]
+    return value

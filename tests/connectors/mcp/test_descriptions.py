@@ -16,7 +16,7 @@ from connectors.mcp.connector import McpConnector, open_connector
 from connectors.mcp.descriptions import Description, review
 from connectors.spec import Done, EffectClass, Unknown
 from policies.manifest import parse
-from tests.connectors.mcp.conftest import Hostile, call
+from tests.connectors.mcp.support import Hostile, call
 
 
 def listed(name: str = "create_task", **more: Any) -> dict[str, Any]:
@@ -106,6 +106,21 @@ def test_listing_from_the_file_starts_no_process(hostile: Hostile, tmp_path: Pat
     known = descriptions.load(file)
     assert known is not None
     assert known.is_reviewed is False
+
+
+def test_what_a_person_writes_into_the_manifest_holds_at_once(hostile: Hostile, tmp_path: Path) -> None:
+    """The manifest of today decides, whatever the description was made with; a name that is ours by now is left out."""
+    file, manifest = tmp_path / "evil.json", tmp_path / "manifest.yaml"
+    hostile.open(description=file).tools()
+    manifest.write_text("version: 1\ntools: {get_note: {effect: delete, noun: note}}\n")
+
+    connector = hostile.open(description=file, manifest=manifest, reserved=["evil_add_note"])
+
+    specs = {spec.name: spec for spec in connector.tools()}
+    assert specs["evil.get_note"].manifest == {"effect": "delete", "noun": "note"}
+    assert specs["evil.get_note"].effect_class is EffectClass.IRREVERSIBLE
+    assert "evil.add_note" not in specs
+    assert len(hostile.lines("pids")) == 1
 
 
 def test_the_file_of_another_command_is_not_believed(hostile: Hostile, tmp_path: Path) -> None:

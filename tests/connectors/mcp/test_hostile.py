@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,9 @@ import pytest
 from connectors.errors import ConnectorError, NotFound, OutcomeUnknown, Unreachable
 from connectors.mcp.trouble import NotReviewed
 from connectors.spec import EffectClass, Unknown
-from tests.connectors.mcp.conftest import ACCOUNT, Hostile, call
+from tests.connectors.mcp.support import ACCOUNT, Hostile, call
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def is_running(pid: int) -> bool:
@@ -267,3 +271,17 @@ def test_what_became_of_a_lost_call_is_unknown(hostile: Hostile) -> None:
     asked = connector.reconcile("evil.crash", {}, account=ACCOUNT, key="k" * 32, attempted_at=now)
 
     assert isinstance(asyncio.run(asked), Unknown)
+
+
+def test_a_process_that_ends_takes_its_servers_along(hostile: Hostile) -> None:
+    """Without a close, too, nothing of a server outlives the interpreter that started it."""
+    script = (
+        "import sys; from pathlib import Path; from tests.connectors.mcp.support import Hostile, call; "
+        "call(Hostile(Path(sys.argv[1])).open('stubborn'), 'get_note')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script, str(hostile.folder)], cwd=ROOT, timeout=60, check=False)
+
+    assert done.returncode == 0
+    assert len(hostile.pids()) == 4
+    assert [pid for pid in hostile.pids() if is_running(pid)] == []

@@ -20,8 +20,8 @@ from connectors.errors import (
 from connectors.mcp.connector import McpConnector, open_connector
 from connectors.spec import Account
 from tests.connectors.mcp import front
-from tests.connectors.mcp.conftest import call
 from tests.connectors.mcp.front import Front
+from tests.connectors.mcp.support import call
 
 
 @pytest.fixture

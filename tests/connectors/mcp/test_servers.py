@@ -13,7 +13,7 @@ from connectors.mcp.connector import McpConnector, open_connector
 from connectors.spec import EffectClass
 from policies.manifest import parse
 from tests.connectors.mcp import servers
-from tests.connectors.mcp.conftest import call
+from tests.connectors.mcp.support import call
 
 
 @pytest.fixture
