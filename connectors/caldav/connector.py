@@ -30,7 +30,7 @@ from connectors import families
 from connectors.caldav import effects, preconditions, reads, stream
 from connectors.caldav.home import Home, Known
 from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, MOST_BYTES, Line
-from connectors.errors import ConnectorError, InvalidCall
+from connectors.errors import ConnectorError, InvalidCall, RateLimited, ReconsentNeeded, Unreachable
 from connectors.spec import Absent, Account, Changes, Done, Json, Precondition, Reconciled, ToolSpec, Unknown
 
 WIRE_TIMEOUT_S = CALL_S + CONNECT_S + ANSWER_S
@@ -175,6 +175,8 @@ class CaldavConnector:
         try:
             with self._home(account, _now()) as home:
                 found = effects.found_again(home, tool, args, key)
+        except (Unreachable, RateLimited, ReconsentNeeded):  # the gate looks again later; nobody has to be asked yet
+            raise
         except ConnectorError as error:
             return Unknown(error.message)
         return Absent() if found is None else Done(found)

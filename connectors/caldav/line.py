@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 ANSWER_S = 15.0  # of silence after a change; what became of it is then looked into
 READ_S = 30.0  # of silence while a large calendar is searched
-CALL_S = 20.0  # a change is not begun when its call has already taken this long
+CALL_S = 10.0  # a change is not begun when its call has already taken this long
 MOST_BYTES = 32 * 1024 * 1024
 LOCAL = ("localhost", "127.0.0.1", "::1")
 RETRY_S = 30.0  # where a server says only that it is too much

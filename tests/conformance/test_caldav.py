@@ -79,10 +79,6 @@ def provider(line: FaultProxy, connector: CaldavConnector) -> Iterator[Provider]
     def lose_request(tool: str) -> None:
         line.arm(Fault.DROP_REQUEST, when=PUT)
 
-    def cannot_tell(tool: str) -> None:
-        for _ in range(3):  # a read is asked again once, and then elsewhere
-            line.arm(Fault.ANSWER, when=b"HTTP/1.1", status=500)
-
     yield Caldav(
         connector=connector,
         account=account(ALEX, root),
@@ -91,7 +87,6 @@ def provider(line: FaultProxy, connector: CaldavConnector) -> Iterator[Provider]
         lose_answer=lose_answer,
         lose_request=lose_request,
         refuse=refuse,
-        cannot_tell=cannot_tell,
         dead_ports=dead_ports,
     )
     line.disarm()

@@ -20,7 +20,7 @@ from connectors.errors import (
     ReconsentNeeded,
     Unreachable,
 )
-from connectors.spec import Absent, Done
+from connectors.spec import Absent, Done, Unknown
 from tests.connectors.caldav.world import ALEX, DANA, World, elsewhere
 from tests.services.fault_proxy import Fault
 from tests.services.radicale import PASSWORD
@@ -247,3 +247,27 @@ def test_an_event_deleted_meanwhile_counts_as_cancelled(world: World) -> None:
     found = world.reconcile("cancel_event", args, key)
 
     assert found == Done({"event_id": args["event_id"], "status": "cancelled"})
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, Unreachable), (401, ReconsentNeeded), (429, RateLimited)])
+def test_a_server_that_cannot_be_asked_is_asked_again_later(
+    world: World, status: int, error: type[ConnectorError]
+) -> None:
+    """What became of an attempt is neither absent nor a person's question while the server does not answer."""
+    args, key = {"title": "Once", **WHEN}, new_key()
+    world.do("create_event", key=key, **args)
+    world.line.arm(Fault.ANSWER, when=b"GET /", status=status, retry_after_s=3)
+
+    with pytest.raises(error):
+        world.reconcile("create_event", args, key)
+
+    assert isinstance(world.reconcile("create_event", args, key), Done)
+
+
+def test_an_object_that_cannot_be_read_leaves_a_question(world: World) -> None:
+    """What the server refuses to show is for a person to look at."""
+    args, key = {"title": "Once", **WHEN}, new_key()
+    world.do("create_event", key=key, **args)
+    world.line.arm(Fault.ANSWER, when=b"GET /", status=403)
+
+    assert isinstance(world.reconcile("create_event", args, key), Unknown)
