@@ -236,9 +236,14 @@ class Submission:
         self.port: int = self._controller.port
 
     def refuse(self, step: str, answer: str) -> None:
-        """The next MAIL, RCPT or DATA is answered so, e.g. ("RCPT", "550 5.1.1 unknown")."""
+        """The next MAIL, RCPT or DATA is answered so, e.g. ("RCPT", "550 5.1.1 unknown"); the next AUTH always with 535."""
         with self._lock:
             self._refusals.setdefault(step, []).append(answer)
+
+    def forgive(self) -> None:
+        """Takes back every refusal that has not struck yet."""
+        with self._lock:
+            self._refusals.clear()
 
     def stop(self) -> None:
         self._controller.stop()
@@ -249,6 +254,8 @@ class Submission:
             return waiting.pop(0) if waiting else None
 
     def _login(self, server: Any, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        if self._refusal("AUTH") is not None:
+            return AuthResult(success=False, handled=False)
         good = isinstance(data, LoginPassword) and data.password == self._server.password.encode()
         return AuthResult(success=good and data.login.decode() in self._server.users, handled=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
 
@@ -45,8 +46,6 @@ def call(connector: ImapConnector, tool: str, whose: Account, *, key: str | None
 
 
 def reconcile(connector: ImapConnector, tool: str, whose: Account, key: str, **args: Any) -> Reconciled:
-    from datetime import UTC, datetime
-
     return asyncio.run(connector.reconcile(tool, args, account=whose, key=key, attempted_at=datetime.now(UTC)))
 
 
