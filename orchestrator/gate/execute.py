@@ -103,10 +103,11 @@ async def _call(tool: Tool, args: Mapping[str, Any], account: Account, key: str 
 async def changes(connector: Streaming, family: str, account: Account, cursor: str | None, wait_s: float) -> Changes:
     """What is new behind `cursor`, after waiting for it `wait_s` at most. Reads only; asked again by whoever follows. Raises `ConnectorError`."""
     try:
-        async with asyncio.timeout(wait_s + FOLLOW_S):
-            if cursor is not None and wait_s > 0:
-                await connector.wait(family, account=account, cursor=cursor, at_most_s=wait_s)
-            return await connector.changes(family, account=account, cursor=cursor)
+        with telling_nothing(account):
+            async with asyncio.timeout(wait_s + FOLLOW_S):
+                if cursor is not None and wait_s > 0:
+                    await connector.wait(family, account=account, cursor=cursor, at_most_s=wait_s)
+                return await connector.changes(family, account=account, cursor=cursor)
     except (TimeoutError, OutcomeUnknown) as error:
         raise Unreachable(f"{family} was not answered in time") from error
 

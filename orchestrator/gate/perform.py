@@ -594,7 +594,7 @@ class Gate:
             "family": family,
             "principal": self.requester,
             "text": text,
-            "fix": f"connect one; in the local office: deputy office connect {self.requester}",
+            "fix": f"deputy connect; in the local office: deputy office connect {self.requester}",
         }
         if wait_id not in self.waits or self.waits[wait_id].answer is not None:
             await self.ledger.wait(wait_id, WaitKind.RECONSENT, payload, None)
