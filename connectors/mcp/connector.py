@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import wait
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,7 @@ class McpConnector:
         self._validators: dict[str, Any] = {}
         self._slots: dict[tuple[str, str], Slot] = {}
         self._last_listed: list[dict[str, Any]] | None = None
-        loop.close_at_exit(self)
+        weakref.finalize(self, _abandon, self._slots).atexit = False
 
     # ---- what it offers --------------------------------------------------------------------------------------------
     def tools(self) -> Sequence[ToolSpec]:
@@ -193,12 +195,9 @@ class McpConnector:
 
     def close(self) -> None:
         """Ends all connections and their processes. A later call opens them again."""
-        slots, self._slots = list(self._slots.values()), {}
-        for slot in slots:
-            try:
-                loop.submit(slot.close()).result(loop.CLOSES_WITHIN_S * 2)
-            except TimeoutError:
-                continue
+        closing = [loop.submit(slot.close()) for slot in self._slots.values()]
+        self._slots.clear()
+        wait(closing, timeout=loop.CLOSES_WITHIN_S)
 
     def _described(self, tool: str) -> Described:
         self.tools()
@@ -309,6 +308,12 @@ class McpConnector:
         said = f"; its last words: {quoted(words[-LAST_WORDS:], LAST_WORDS)}" if words else ""
         what = "did not start in time" if isinstance(error, TimeoutError) else "could not be started or reached"
         return Unreachable(f"{self.name} {what}{said}", fix="see that it runs when it is started by hand")
+
+
+def _abandon(slots: dict[tuple[str, str], Slot]) -> None:
+    """A connector that nobody holds any more leaves no process behind; nobody waits for that."""
+    for slot in slots.values():
+        loop.submit(slot.close())
 
 
 def open_connector(

@@ -11,16 +11,15 @@ import atexit
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Protocol, TypeVar
-from weakref import WeakSet
 
 T = TypeVar("T")
-CLOSES_WITHIN_S = 5.0
+CLOSES_WITHIN_S = 10.0
 
 
 class Closable(Protocol):
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class _Thread:
@@ -33,7 +32,7 @@ class _Thread:
 
 _lock = threading.Lock()
 _thread: _Thread | None = None
-_open: WeakSet[Closable] = WeakSet()
+_open: set[Closable] = set()  # held here, so that nothing that runs is forgotten with the connector that opened it
 
 
 def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -52,10 +51,15 @@ async def run(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(submit(work))
 
 
-def close_at_exit(one: Closable) -> None:
+def keep(one: Closable) -> None:
+    """Closes it when the process ends, unless it is dropped before."""
     _open.add(one)
 
 
+def drop(one: Closable) -> None:
+    _open.discard(one)
+
+
 def _close_all() -> None:
-    for one in list(_open):
-        one.close()
+    closing = [submit(one.close()) for one in list(_open)]
+    wait(closing, timeout=CLOSES_WITHIN_S)

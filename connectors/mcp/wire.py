@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.mcp import http, stdio
+from connectors.mcp import http, loop, stdio
 from connectors.mcp.descriptions import MOST_TOOLS, digest_of
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Connection:
 
     async def start(self) -> None:
         """Returns once the server has introduced itself. OSError, TimeoutError or whatever the SDK raises if it does not."""
+        loop.keep(self)
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.ensure_future(self._live(ready))
         try:
@@ -186,6 +187,7 @@ class Connection:
         """Ends it, and returns when it has ended."""
         self.retire()
         if self._task is None or self._task.done():
+            loop.drop(self)
             return
         done, _ = await asyncio.wait([self._task], timeout=0 if self._client is None else ENDS_WITHIN_S)
         if not done:
@@ -193,6 +195,7 @@ class Connection:
             await asyncio.wait([self._task], timeout=ENDS_WITHIN_S)
         with suppress(asyncio.CancelledError, asyncio.InvalidStateError):
             self._task.exception()
+        loop.drop(self)
 
     def _session(self) -> ClientSession:
         assert self._client is not None, "not started"
@@ -217,17 +220,17 @@ class Slot:
 
     async def ready(self, on_list: Callable[[list[dict[str, Any]]], None]) -> Connection:
         """A connection whose list of tools is fresh enough; `on_list` is told each list. Raises as `Connection.start` does."""
-        loop = asyncio.get_running_loop()
+        clock = asyncio.get_running_loop()
         async with self._lock:
             if self.connection is not None and not self.connection.is_usable:
                 ended, self.connection = self.connection, None
                 self._count_failure()
                 await ended.close()
             if self.connection is None:
-                await asyncio.sleep(max(0.0, self._not_before - loop.time()))
+                await asyncio.sleep(max(0.0, self._not_before - clock.time()))
                 self.connection = await self._opened()
             connection = self.connection
-            if connection.is_stale or loop.time() - connection.listed_at > self.recheck_s:
+            if connection.is_stale or clock.time() - connection.listed_at > self.recheck_s:
                 on_list(await connection.list())
             return connection
 
