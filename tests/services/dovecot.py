@@ -153,7 +153,11 @@ class Dovecot:
             as_whom = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         self._config, self._as_whom, self._binary = config, as_whom, binary
         self._process = self._start()
-        self.submission = Submission(self)
+        try:
+            self.submission = Submission(self)
+        except BaseException:
+            self._end()
+            raise
         self.smtp_port = self.submission.port
 
     def __enter__(self) -> Dovecot:
@@ -206,6 +210,9 @@ class Dovecot:
 
     def stop(self) -> None:
         self.submission.stop()
+        self._end()
+
+    def _end(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(timeout=10)
