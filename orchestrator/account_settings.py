@@ -22,6 +22,19 @@ class AccountSettings(ModelSettings):
         description='Settings of connectors, a table each: [connectors.NAME]; kind = "mcp" with command or url adds a tool server',
     )
 
+    inside_domains: str = Field(
+        default="",
+        description="Domains whose addresses are colleagues though the directory does not list them, comma-separated."
+        " Never that of a public mail provider",
+    )
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """`inside_domains`, one by one."""
+        return frozenset(
+            part.strip().lstrip("@").lower() for part in self.inside_domains.split(",") if part.strip("@ ")
+        )
+
     @property
     def key_source(self) -> str:
         """`credentials_key` as text; empty: the file in the home."""

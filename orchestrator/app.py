@@ -249,14 +249,12 @@ def house(
     from policies.guard import Guard
 
     owner = settings.owner
-    domains: set[str] = set()
+    domains = set(settings.domains)
     if settings.office:
         world = office(settings)
         owner = owner or world.owner()
-        domains = {record["address"].partition("@")[2] for record in world.people() if record["inside"]}
+        domains |= {record["address"].partition("@")[2] for record in world.people() if record["inside"]}
         world.close()
-    elif owner:
-        domains = {owner.partition("@")[2]}
     return House(
         toolbox=toolbox(settings),
         guard=Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile),
