@@ -134,7 +134,7 @@ class _AgentAdvance:
             lease=claimed.lease,
             waits={wait.wait_id: wait for wait in claimed.waits},
             room=self.room,
-            names=sorted(house.toolbox.names()),
+            names=sorted(house.toolbox.names_for(self.around.connections)),
             me=self.around.me(item),
             variables=variables(item, self.around, clock.now()),
             read=self.writer.read,

@@ -126,11 +126,12 @@ async def beginning(
         return Beginning(spec=spec, told=str(packet.context["told"]), context=packet.context)
     recalled = await _recall(item, around, writer)
     common = variables(item, around, now)
+    names = toolbox.names_for(around.connections)
     name = item.options.get("agent")
     model = item.options.get("model")
     if name:
         task = room.prompt("task")
-        spec = room.catalogue.named(str(name)).spec([*toolbox.names(), *HOUSE_TOOLS], task=task, variables=common)
+        spec = room.catalogue.named(str(name)).spec([*names, *HOUSE_TOOLS], task=task, variables=common)
         told = room.prompt("packet").render(goal=item.request, memories=recalled)
         narrower = {name: min(most, limits.get(name, most)) for name, most in spec.budget.items()}
         spec = replace(spec, model=model or spec.model, budget={**limits, **narrower})
@@ -140,7 +141,7 @@ async def beginning(
     prompt = room.prompt("supervisor")
     shown = {name: one for name, one in room.catalogue.items() if allowed is None or name in allowed}
     system = prompt.render(
-        tools=[{"name": tool, "description": _first_sentence(toolbox, tool)} for tool in sorted(toolbox.names())],
+        tools=[{"name": tool, "description": _first_sentence(toolbox, tool)} for tool in sorted(names)],
         agents=[{"name": one.name, "description": one.description} for one in shown.values()],
         examples=examples,
         memories=recalled,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.errors import ConnectorError
+from connectors.families import FAMILIES
 from connectors.spec import Connector, ToolSpec
 from orchestrator.errors import DeputyError, UsageError
 from orchestrator.store.connections import Connection
@@ -93,6 +94,11 @@ class Toolbox:
 
     def names(self) -> frozenset[str]:
         return frozenset(name for _, name in self._tools)
+
+    def names_for(self, mine: Iterable[Connection]) -> frozenset[str]:
+        """What somebody with these connections is shown: the office's families, and tool servers of their own."""
+        reached = FAMILIES | {family for one in mine for family in one.families}
+        return frozenset(name for name in self.names() if name.partition(".")[0] in reached)
 
     def any_of(self, name: str) -> Tool | None:
         """The tool under any connector: for schemas and manifests, which a family's providers share."""
