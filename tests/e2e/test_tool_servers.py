@@ -56,7 +56,7 @@ def tracker(place: Place, tmp_path: Path) -> Path:
 
 
 def test_an_agent_uses_a_tool_server_through_the_gate(place: Place, tracker: Path) -> None:
-    """A hinted read runs; a hinted effect asks, and happens once; what nobody described counts as destructive, and is denied."""
+    """A hinted read runs; a harmless effect that was asked for happens once; what nobody described counts as destructive, and is denied."""
     heard: list[object] = []
 
     def script(asked: Asked) -> Says:
@@ -70,15 +70,13 @@ def test_an_agent_uses_a_tool_server_through_the_gate(place: Place, tracker: Pat
     hire(place, "clerk", ["tracker.*"])
     with puppet(script) as model:
         place.set(model="openai:puppet", model_base_url=model.url)
-        asked = place.ask("Somehow open the ticket printer", agent="clerk")
-        assert not tracker.exists()
-        done = place.approve_all(asked)
+        done = place.ask("Somehow create the ticket printer", agent="clerk")
 
     assert (done["state"], done["text"]) == ("done", "opened"), (done["error"], heard)
     assert tracker.exists(), json.dumps(done["effects"])
     assert tracker.read_text() == "printer\n"
     told = [(effect["tool"], effect["decision"], effect["state"]) for effect in done["effects"]]
-    assert told == [("tracker.create_ticket", "ask", "done"), ("tracker.wipe", "deny", "failed")]
+    assert told == [("tracker.create_ticket", "allow", "done"), ("tracker.wipe", "deny", "failed")]
 
 
 def test_a_tool_server_is_shown_to_whom_it_serves_alone(place: Place, tracker: Path) -> None:
