@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from orchestrator.model_settings import ModelSettings
 
@@ -27,6 +27,12 @@ class AccountSettings(ModelSettings):
         description="Domains whose addresses are colleagues though the directory does not list them, comma-separated."
         " Never that of a public mail provider",
     )
+
+    @field_validator("credentials_key", mode="before")
+    @classmethod
+    def _unset_key(cls, value: Any) -> Any:
+        """An empty text takes back what another source says."""
+        return None if value == "" else value
 
     @property
     def domains(self) -> frozenset[str]:
