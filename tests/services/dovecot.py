@@ -28,6 +28,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 STARTS_WITHIN_S = 15.0
+STARTS = 4
 PASSWORD = "a long secret"
 
 _CONFIG = """
@@ -105,6 +106,10 @@ namespace inbox {{
 """
 
 
+class PortTaken(RuntimeError):
+    """Somebody else listens where Dovecot was to listen."""
+
+
 def available() -> bool:
     return _binary() is not None
 
@@ -121,7 +126,6 @@ class Dovecot:
         assert binary is not None, "Dovecot is not installed"
         self.users, self.password = tuple(users), PASSWORD
         self.base = Path(tempfile.mkdtemp(prefix="dovecot-"))  # short: socket paths end at 108 bytes
-        self.imap_port, self.imaps_port, self.lmtp_port = _free_ports(3)
         # Dovecot delivers as nobody in particular, and never as root.
         owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         group = "nogroup" if os.getuid() == 0 else str(owner.pw_gid)
@@ -132,18 +136,23 @@ class Dovecot:
                 shutil.copy(path, self.base / name)
             certificates = f"ssl_cert = <{self.base}/cert.pem\nssl_key = <{self.base}/key.pem"
         config = self.base / "dovecot.conf"
-        config.write_text(
-            _CONFIG.format(
-                base=self.base,
-                user=owner.pw_name,
-                group=group,
-                ssl="no" if certificate is None else "yes",
-                certificates=certificates,
-                imap_port=self.imap_port,
-                imaps_port=0 if certificate is None else self.imaps_port,
-                lmtp_port=self.lmtp_port,
+
+        def settle() -> None:
+            self.imap_port, self.imaps_port, self.lmtp_port = _free_ports(3)
+            config.write_text(
+                _CONFIG.format(
+                    base=self.base,
+                    user=owner.pw_name,
+                    group=group,
+                    ssl="no" if certificate is None else "yes",
+                    certificates=certificates,
+                    imap_port=self.imap_port,
+                    imaps_port=0 if certificate is None else self.imaps_port,
+                    lmtp_port=self.lmtp_port,
+                )
             )
-        )
+
+        settle()
         (self.base / "run").mkdir()
         (self.base / "mail").mkdir()
         as_whom: dict[str, Any] = {}
@@ -152,7 +161,14 @@ class Dovecot:
                 os.chown(path, owner.pw_uid, owner.pw_gid)
             as_whom = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         self._config, self._as_whom, self._binary = config, as_whom, binary
-        self._process = self._start()
+        for left in range(STARTS, 0, -1):  # a port that was free may be taken by now
+            try:
+                self._process = self._start()
+                break
+            except PortTaken:
+                if left == 1:
+                    raise
+                settle()
         try:
             self.submission = Submission(self)
         except BaseException:
@@ -181,7 +197,8 @@ class Dovecot:
             while not _greets(port):
                 if process.poll() is not None or time.monotonic() > until:
                     said = (self.base / "stderr").read_text() + self._log()
-                    raise RuntimeError(f"Dovecot did not start: {said[-2000:]}")
+                    kind = PortTaken if "already in use" in said else RuntimeError
+                    raise kind(f"Dovecot did not start: {said[-2000:]}")
         return process
 
     def _log(self) -> str:
