@@ -196,9 +196,10 @@ class PresentHouse:
         opened = accounts(self._vault, writer)
         await Followers(writer, worker_id, lambda: self.house().toolbox, opened).run()
 
-    async def close_models(self) -> None:
+    async def close(self) -> None:
         if self._models is not None:
             await self._models.aclose()
+        await asyncio.to_thread(self._house.toolbox.close)
 
     def _files(self) -> list[tuple[str, int, int, int]]:
         """Name, inode, time and size of every file that the house is built from. The office's own file: its inode only."""
@@ -389,7 +390,7 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
         present = PresentHouse(settings)
         try:
-            advancer, end = Advancer(present.house), present.close_models
+            advancer, end = Advancer(present.house), present.close
             return Worker(store, advancer, pace=pace, on_end=end, follow=present.follow).run()
         finally:
             if present.exporter is not None:

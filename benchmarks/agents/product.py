@@ -82,7 +82,7 @@ def worker(given: Mapping[str, Any]) -> Worker:
     results = given.get("at_once")
     present = Present(settings, results) if results is not None else app.PresentHouse(settings)
     pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s)
-    return Worker(store, Advancer(present.house), pace=pace, on_end=present.close_models)
+    return Worker(store, Advancer(present.house), pace=pace, on_end=present.close)
 
 
 def serve_marks() -> None:

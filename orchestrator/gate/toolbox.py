@@ -89,6 +89,13 @@ class Toolbox:
             self._by_name.setdefault(tool.spec.name, tool)
         self._validators = {}
 
+    def close(self) -> None:
+        """Lets go of lines, threads and server processes of all connectors. They open again when they are called."""
+        for connector in self._connectors.values():
+            end = getattr(connector, "close", None)
+            if end is not None:
+                end()
+
     def families(self) -> frozenset[str]:
         return frozenset(tool.spec.family for tool in self._tools.values())
 

@@ -74,16 +74,22 @@ class Place:
     def set(self, **settings: Any) -> None:
         """Changes settings for every worker from here on, as editing deputy.toml between two starts does."""
         self._more.update(settings)
-        self._house = None
+        self._forget_house()
         self.settings = self.load()
 
     def restart(self) -> None:
         """The front desk of another process, over the same files."""
-        self._house = None
+        self._forget_house()
         self.desk.close()
         self.desk = app.desk(self.settings)
 
+    def _forget_house(self) -> None:
+        if self._house is not None:
+            self._house.toolbox.close()
+        self._house = None
+
     def close(self) -> None:
+        self._forget_house()
         self.desk.close()
         self.office.close()
 
