@@ -1,0 +1,30 @@
+"""Servers with the office on them, started once for a module; time on them is the office's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator import clock
+from tests.e2e.backends.mirror import MailAndCalendar
+from tests.requirements import need
+from tests.services import dovecot, radicale
+
+
+@pytest.fixture(autouse=True)
+def _office_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real servers live in real time; here it is Monday, as in the office."""
+    monkeypatch.setattr("connectors.caldav.connector._now", lambda: clock.now().replace(microsecond=0))
+    monkeypatch.setattr("connectors.imap.effects._now", clock.now)
+
+
+@pytest.fixture(scope="module")
+def mail_and_calendar(company: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailAndCalendar]:
+    """Dovecot and Radicale, holding what the office of forty people holds."""
+    need("Dovecot", dovecot.available())
+    need("Radicale", radicale.available())
+    servers = MailAndCalendar(company, tmp_path_factory.mktemp("servers"), copies=24)
+    yield servers
+    servers.stop()

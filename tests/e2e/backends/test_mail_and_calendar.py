@@ -1,0 +1,107 @@
+"""Every shipped workflow with mail on Dovecot and calendars on Radicale: done as in the office, each effect once on the servers.
+
+Chat and directory stay with the office. IMAP has no automatic replies, so what needs one does nothing at all there. Radicale
+sends no invitations: whoever approves a card is told so (tests/connectors/caldav), which is no part of this comparison.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.imap.connector import LACKS
+from tests.e2e.backends.mirror import Accounts, MailAndCalendar
+from tests.e2e.place import NOTHING, Place
+from tests.e2e.test_library import REQUESTS
+
+IDS = ("message_id", "event_id", "etag")  # each provider has its own
+MAILS = ("mail.reply", "mail.forward")
+
+
+@pytest.fixture
+def servers(
+    make_place: Callable[[Path], Place], company: Path, mail_and_calendar: MailAndCalendar
+) -> Iterator[tuple[Place, Accounts]]:
+    """A place whose main person has their mail and calendar on servers."""
+    place = make_place(company)
+    accounts = mail_and_calendar.give(place)
+    yield place, accounts
+    accounts.close(place)
+
+
+def told(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What a receipt says, without what no two providers call the same."""
+    effects = [
+        (effect["tool"], effect["decision"], effect["state"], sorted(_without_ids(effect["args"]).items(), key=str))
+        for effect in item["effects"]
+    ]
+    return {
+        "workflow": item["match"]["workflow"],
+        "state": item["state"],
+        "text": item["text"],
+        "effects": sorted(effects, key=str),
+        "model_calls": item["receipt"]["model_calls"],
+        "determinism": item["receipt"]["determinism"],
+    }
+
+
+def _without_ids(args: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in args.items() if name not in IDS}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, (_, effects) in REQUESTS.items() if not LACKS & set(effects)))
+def test_a_workflow_does_on_servers_what_it_does_in_the_office(
+    make_place: Callable[[Path], Place], company: Path, servers: tuple[Place, Accounts], name: str
+) -> None:
+    """The same workflow, effects, decisions and answer; on the servers each effect once, and nothing else."""
+    place, accounts = servers
+    request, effects = REQUESTS[name]
+    office = make_place(company)
+    in_office = office.approve_all(office.ask(request))
+
+    asked = place.ask(request)
+    before = accounts.counts()
+    done = place.approve_all(asked)
+
+    assert before == Counter(), "nothing that tells others anything before an approval"
+    assert told(done) == told(in_office)
+    assert done["state"] == "done", (done["error"], done["waiting_on"], done["question"])
+    made = Counter(effect["tool"] for effect in done["effects"] if effect["state"] == "done")
+    assert set(effects) <= set(made)
+    mails = sum(made[tool] for tool in MAILS)
+    changed = made["calendar.update_event"] + made["calendar.cancel_event"]
+    created = made["calendar.create_event"]
+    assert accounts.counts() == +Counter(sent=mails, submitted=mails, created=created, changed=changed)
+    here, there = place.diff(), office.diff()
+    assert here == {**NOTHING, **{kind: here[kind] for kind in ("messages", "channels")}}, (
+        "the office keeps the chat only"
+    )
+    assert [one["text"] for one in here["messages"]] == [one["text"] for one in there["messages"]]
+    _check_mails(accounts, there["mails"])
+    assert place.desk.audit_verify(place.admin)["ok"]
+
+
+def _check_mails(accounts: Accounts, in_office: list[dict[str, Any]]) -> None:
+    """Handed over to the same recipients as in the office."""
+    here = sorted(sorted(recipients) for _, recipients, _ in accounts.submitted())
+    assert here == sorted(sorted({*mail["to"], *mail["cc"]}) for mail in in_office)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, (_, effects) in REQUESTS.items() if LACKS & set(effects)))
+def test_a_workflow_that_needs_what_imap_lacks_begins_nothing(servers: tuple[Place, Accounts], name: str) -> None:
+    """Neither the calendar entry nor the message to the cover: the item says which tool there is not."""
+    place, accounts = servers
+    request, effects = REQUESTS[name]
+
+    ended = place.approve_all(place.ask(request))
+
+    (lacked,) = LACKS & set(effects)
+    assert ended["state"] == "denied", ended["waiting_on"]
+    assert lacked in str(ended["error"]), ended["error"]
+    assert accounts.counts() == Counter()
+    assert place.diff() == NOTHING
+    pytest.skip(f"the backend lacks {lacked}: {name} does nothing there")
