@@ -259,7 +259,7 @@ class Accounts:
 
     def counts(self) -> Counter[str]:
         """How many of each are new or changed; none of what there is none of."""
-        found = {
+        found: dict[str, Sequence[Any]] = {
             "sent": self.sent(),
             "drafts": self.drafts(),
             "submitted": self.submitted(),
