@@ -30,7 +30,7 @@ FILE_NAME = "deputy.toml"
 SECRETS_FOLDER = "secrets"
 MASK = "********"
 # Read by the test suite, not by Deputy.
-_NOT_SETTINGS = frozenset({"DEPUTY_TEST_REQUIRE"})
+_NOT_SETTINGS = frozenset({"DEPUTY_TEST_REQUIRE", "DEPUTY_LIVE_HOME", "DEPUTY_LIVE_CHANNEL", "DEPUTY_FAULT_RUNS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
