@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,23 +23,6 @@ from tests.requirements import need
 from tests.services import dovecot, radicale
 from tests.services.dovecot import Dovecot
 from tests.services.radicale import Radicale
-
-KILLED = 9
-_WORKER = """
-import os, sys
-from orchestrator import app
-from orchestrator.domain import boundary
-from orchestrator.settings import Settings
-wanted, left = sys.argv[1], int(sys.argv[2])
-def hook(name):
-    global left
-    if name == wanted:
-        left -= 1
-        if left == 0:
-            os._exit(9)
-boundary.install(hook)
-sys.exit(app.run_worker(Settings.load(), until_idle=True))
-"""
 
 
 @dataclass(frozen=True)
@@ -64,29 +46,6 @@ class Own:
         assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
         told: dict[str, Any] = json.loads(done.stdout)
         return told
-
-    def worker(self, boundary: str = "", passage: int = 1) -> int:
-        """A worker process that is gone at that passage of the boundary; its exit code. It waits out no wire time-out."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER, boundary, str(passage)], env=self.environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        for _ in range(400):
-            try:
-                _, told = process.communicate(timeout=0.3)
-                break
-            except subprocess.TimeoutExpired:
-                self.wire_times_pass()
-        else:
-            process.kill()
-            _, told = process.communicate()
-        assert process.returncode in (0, KILLED), told
-        return process.returncode
-
-    def wire_times_pass(self) -> None:
-        """What was on the wire has arrived or never will: the wait for that, by the database's clock, is over."""
-        with sqlite3.connect(self.place.home / "deputy.db") as c:
-            c.execute("update worklist set hold_until_s = 0 where hold_until_s is not null")
 
     def objects(self) -> tuple[int, int, int]:
         """Events on the calendar, mails in Dana's mailbox, mails in the person's Sent folder."""
@@ -157,22 +116,3 @@ def test_the_main_job_runs_on_dovecot_and_radicale_as_in_the_office(own: Own, wo
 def effects(done: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What a receipt is compared by: what was done, by which decision of which rules."""
     return sorted((e["tool"], e["state"], e["decision"], tuple(e["rules"])) for e in done["effects"])
-
-
-@pytest.mark.parametrize("passage", [1, 2])
-@pytest.mark.parametrize("boundary", ["gate:attempted", "gate:sent"])
-def test_a_worker_killed_around_a_send_leaves_each_effect_once(own: Own, boundary: str, passage: int) -> None:
-    """Killed before or after the first or second request is on the wire; whoever comes next finds out, and nothing is there twice."""
-    asked = own.place.ask(CALL)
-    for card in own.place.cards(asked):
-        own.place.decide(card)
-
-    assert own.worker(boundary, passage) == KILLED
-    between = own.objects()
-    for _ in range(2):
-        own.worker()
-
-    events, answers, copies = own.objects()
-    done = own.place.item(asked)
-    assert max(events, answers, copies) <= 1, (between, own.objects())
-    assert (events, answers) == (1, 1) or done["state"] == "waiting", done["error"]
