@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from connectors import families
+from connectors.arguments import Arguments
 from connectors.caldav import effects, preconditions, reads, stream
 from connectors.caldav.home import Home, Known
 from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, MOST_BYTES, Line
@@ -215,21 +216,7 @@ class CaldavConnector:
         return server
 
 
-@lru_cache(maxsize=16)
-def _validator(tool: str) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(_specs()[tool].parameters)
-
-
-def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
-    spec = _specs().get(tool)
-    if spec is None:
-        raise InvalidCall(f"a calendar has no tool {tool!r}", fix="Use one of its tools().")
-    for error in _validator(tool).iter_errors(dict(args)):
-        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
-        raise InvalidCall(f"{tool}: {where}: {error.message}", fix="Follow the tool's parameter schema.")
-    return spec
+_validate = Arguments("a calendar", _specs)
 
 
 def _now() -> datetime:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from connectors import families
+from connectors.arguments import Arguments
 from connectors.errors import InvalidCall
 from connectors.google import calendar, directory, gmail
 from connectors.google.context import Clock, Context, Handler, Reconciler, wall_clock
@@ -143,23 +144,7 @@ class GoogleConnector:
         self._lines.close()
 
 
-@lru_cache(maxsize=64)
-def _validator(tool: str) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(_specs()[tool].parameters)
-
-
-def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
-    spec = _specs().get(tool)
-    if spec is None:
-        raise InvalidCall(f"Google has no tool {tool!r}", fix="Use one of its tools().")
-    for error in _validator(tool).iter_errors(dict(args)):
-        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
-        raise InvalidCall(
-            f"{tool}: {where} does not fit its schema ({error.validator})", fix="Follow the tool's parameter schema."
-        )
-    return spec
+_validate = Arguments("Google", _specs, lambda error: f" does not fit its schema ({error.validator})")
 
 
 def open_connector(

@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors import families
+from connectors.arguments import Arguments
 from connectors.errors import ConnectorError, InvalidCall, Unreachable
 from connectors.imap import effects, preconditions, reads, stream
 from connectors.imap.effects import Attempt
@@ -245,21 +246,7 @@ def _check_stream(family: str) -> None:
         raise InvalidCall(f"the mail account has no {family!r} to follow", fix="Follow mail.")
 
 
-@lru_cache(maxsize=16)
-def _validator(tool: str) -> Any:
-    from jsonschema import Draft202012Validator  # here: client commands never call a tool, and it costs 80 ms
-
-    return Draft202012Validator(_specs()[tool].parameters)
-
-
-def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
-    spec = _specs().get(tool)
-    if spec is None:
-        raise InvalidCall(f"the mail account has no tool {tool!r}", fix="Use one of its tools().")
-    for error in _validator(tool).iter_errors(dict(args)):
-        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
-        raise InvalidCall(f"{tool}: {where} does not fit its schema", fix="Follow the tool's parameter schema.")
-    return spec
+_validate = Arguments("the mail account", _specs, lambda _: " does not fit its schema")
 
 
 def open_connector(*, answer_s: float = ANSWER_S, poll_s: float = POLL_S) -> ImapConnector:

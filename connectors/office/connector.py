@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors import families
+from connectors.arguments import Arguments
 from connectors.errors import Conflict, InvalidCall, OutcomeUnknown, RateLimited, ReconsentNeeded, Unreachable
 from connectors.office import (
     calendar,
@@ -252,23 +253,7 @@ class OfficeConnector:
         return Absent() if row is None else Done(json.loads(row["result"]))
 
 
-@lru_cache(maxsize=64)
-def _validator(tool: str) -> Any:
-    from jsonschema import (
-        Draft202012Validator,  # here: client commands never call a tool, and it costs 80 ms
-    )
-
-    return Draft202012Validator(_specs()[tool].parameters)
-
-
-def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
-    spec = _specs().get(tool)
-    if spec is None:
-        raise InvalidCall(f"the office has no tool {tool!r}", fix="Use one of its tools().")
-    for error in _validator(tool).iter_errors(dict(args)):
-        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
-        raise InvalidCall(f"{tool}: {where}: {error.message}", fix="Follow the tool's parameter schema.")
-    return spec
+_validate = Arguments("the office", _specs)
 
 
 def _reading(c: sqlite3.Connection, account: Account, now: int, fresh_until: int | None = None) -> Context:

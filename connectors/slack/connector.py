@@ -11,9 +11,9 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
+from connectors.arguments import Arguments
 from connectors.errors import InvalidCall, ReconsentNeeded
 from connectors.office import wire
 from connectors.office.wire import Args
@@ -157,21 +157,7 @@ def _followed(family: str) -> None:
         raise InvalidCall(f"{family!r} cannot be followed on Slack", fix="Follow chat.")
 
 
-@lru_cache(maxsize=32)
-def _validator(tool: str) -> Any:
-    from jsonschema import Draft202012Validator  # here: client commands never call a tool, and it costs 80 ms
-
-    return Draft202012Validator(specs()[tool].parameters)
-
-
-def _validate(tool: str, args: Mapping[str, Any]) -> ToolSpec:
-    spec = specs().get(tool)
-    if spec is None:
-        raise InvalidCall(f"Slack has no tool {tool!r}", fix="Use one of its tools().")
-    for error in _validator(tool).iter_errors(dict(args)):
-        where = "/".join(str(part) for part in error.absolute_path) or "arguments"
-        raise InvalidCall(f"{tool}: {where}: {error.message}", fix="Follow the tool's parameter schema.")
-    return spec
+_validate = Arguments("Slack", specs)
 
 
 def open_connector(*, base_url: str | None = None, share: float = 1.0) -> SlackConnector:
