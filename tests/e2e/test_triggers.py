@@ -31,7 +31,7 @@ FIELDS = {"message_id": "id", "from": "attested", "to": "attested", "subject": "
 
 def invoices(place: Place, **more: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"on": "mail", "where": ["subject~invoice"], "request": BUSY} | more
-    return place.desk.add_trigger(place.me, given.pop("name", "invoices"), **given)
+    return place.desk.triggers.add(place.me, given.pop("name", "invoices"), **given)
 
 
 async def account(connection: Connection) -> Account:
@@ -87,14 +87,14 @@ def test_new_mail_that_meets_the_rule_is_a_request_once(any_place: Place) -> Non
     assert item["request"] == BUSY and item["requester"] == place.me.principal_id
     place.work()
     assert place.item(item["item_id"])["state"] == "done"
-    assert [one["asked"] for one in place.desk.triggers(place.me)] == [1]
+    assert [one["asked"] for one in place.desk.triggers.all(place.me)] == [1]
 
 
 def test_events_and_messages_are_followed_too(place: Place) -> None:
     """A new event, its change, and a message in a channel: each is one request, with the ids that name it."""
     mate = colleague(place)
-    place.desk.add_trigger(place.me, "calls", on="calendar", where=["title~zebra"], request="look at {event_id}")
-    place.desk.add_trigger(place.me, "talk", on="chat", where=["text~zebra"], request="look at {message_id}")
+    place.desk.triggers.add(place.me, "calls", on="calendar", where=["title~zebra"], request="look at {event_id}")
+    place.desk.triggers.add(place.me, "talk", on="chat", where=["text~zebra"], request="look at {message_id}")
     look(place)
     start, end = "2026-11-26T10:00:00+00:00", "2026-11-26T10:30:00+00:00"
     times = {"start": start, "end": end, "attendees": [place.me.principal_id]}
@@ -174,20 +174,23 @@ def test_a_value_that_is_no_plain_word_asks_nothing(author: str) -> None:
 def test_own_words_do_not_ask_unless_they_are_meant_to(place: Place) -> None:
     """What the account's owner writes makes no circle."""
     words: dict[str, Any] = {"on": "chat", "where": ["text~zebra"], "request": BUSY}
-    place.desk.add_trigger(place.me, "others", **words)
-    place.desk.add_trigger(place.me, "mine too", own=True, **words)
+    place.desk.triggers.add(place.me, "others", **words)
+    place.desk.triggers.add(place.me, "mine too", own=True, **words)
     look(place)
     do(place, place.me.principal_id, "chat.post_message", {"channel": "#general", "text": "a zebra of my own"})
 
     assert look(place) == 1
-    assert [(one["name"], one["asked"]) for one in place.desk.triggers(place.me)] == [("mine too", 1), ("others", 0)]
+    assert [(one["name"], one["asked"]) for one in place.desk.triggers.all(place.me)] == [
+        ("mine too", 1),
+        ("others", 0),
+    ]
 
 
 def test_only_a_person_gives_a_standing_order(place: Place) -> None:
     """A program that speaks for somebody cannot leave orders behind."""
     program = Principal(principal_id=place.me.principal_id, name="bot", roles=frozenset(), is_human=False)
     with pytest.raises(NotEligible):
-        place.desk.add_trigger(program, "x", on="mail", request=BUSY)
+        place.desk.triggers.add(program, "x", on="mail", request=BUSY)
 
 
 def test_another_persons_orders_and_accounts_are_out_of_reach(place: Place) -> None:
@@ -196,29 +199,29 @@ def test_another_persons_orders_and_accounts_are_out_of_reach(place: Place) -> N
     invoices(place)
     mine = f"conn_office_{place.me.principal_id}"
 
-    assert place.desk.triggers(other) == []
+    assert place.desk.triggers.all(other) == []
     with pytest.raises(NotFound):
-        place.desk.change_trigger(other, "invoices", "remove")
+        place.desk.triggers.change(other, "invoices", "remove")
     with pytest.raises(NotFound):
-        place.desk.add_trigger(other, "peek", on="mail", request=BUSY, connection=mine)
+        place.desk.triggers.add(other, "peek", on="mail", request=BUSY, connection=mine)
 
 
 # ---- order and failure -----------------------------------------------------------------------------------------------
 def test_paused_passes_over_and_removed_is_gone(place: Place) -> None:
     invoices(place)
     look(place)
-    place.desk.change_trigger(place.me, "invoices", "pause")
+    place.desk.triggers.change(place.me, "invoices", "pause")
     place.office.add_mail(author=DANA, to=[place.me.principal_id], subject="Invoice 6", body="new")
     assert look(place) == 0
-    place.desk.change_trigger(place.me, "invoices", "resume")
+    place.desk.triggers.change(place.me, "invoices", "resume")
     place.office.add_mail(author=DANA, to=[place.me.principal_id], subject="Invoice 7", body="new")
     assert look(place) == 0  # this look begins, as the command's own does
     place.office.add_mail(author=DANA, to=[place.me.principal_id], subject="Invoice 8", body="new")
     assert look(place) == 1
     with pytest.raises(Conflict):
         invoices(place)
-    place.desk.change_trigger(place.me, "invoices", "remove")
-    assert place.desk.triggers(place.me) == []
+    place.desk.triggers.change(place.me, "invoices", "remove")
+    assert place.desk.triggers.all(place.me) == []
     kinds = [event["kind"] for event in place.desk.audit_tail(place.admin)]
     assert {"trigger.added", "trigger.paused", "trigger.resumed", "trigger.removed"} <= set(kinds)
 
@@ -246,7 +249,7 @@ def test_an_account_that_cannot_be_read_says_so_and_loses_nothing(
 
     with pytest.raises(Exception, match="no line|slowly|no token"):
         look(place, connector=Away(place.office))
-    (followed,) = place.desk.followed()
+    (followed,) = place.desk.triggers.followed()
     assert followed["error"].startswith(str(error().args[0]))
     store = Store.open(place.settings.store_url)
     with store.tx() as tx:

@@ -32,7 +32,7 @@ def command() -> None:
 def ls(session: Session, scope: str | None, limit: int, after: str | None, speaker: str | None) -> None:
     """The facts you may read, newest first, each with where it came from."""
     who = session.who(speaker)
-    facts = session.desk.memories(who, scope=scope, limit=limit, after=after)
+    facts = session.desk.memories.all(who, scope=scope, limit=limit, after=after)
     if session.output.as_json:
         return session.output.document(facts)
     from rich.text import Text
@@ -63,7 +63,7 @@ def ls(session: Session, scope: str | None, limit: int, after: str | None, speak
 def show(session: Session, memory_id: str, speaker: str | None) -> None:
     """One fact whole: its words, whose it is, where it came from, until when."""
     who = session.who(speaker)
-    _told(session, who, session.desk.memory(who, memory_id))
+    _told(session, who, session.desk.memories.one(who, memory_id))
 
 
 @command.command()
@@ -91,7 +91,9 @@ def add(
         check_workflow(session, workflow, {})
     who = session.who(speaker)
     until = session.moment(expires, who)
-    _told(session, who, session.desk.remember(who, " ".join(text), scope=wanted, workflow=workflow, expires_at=until))
+    _told(
+        session, who, session.desk.memories.add(who, " ".join(text), scope=wanted, workflow=workflow, expires_at=until)
+    )
 
 
 @command.command()
@@ -103,7 +105,7 @@ def add(
 def edit(session: Session, memory_id: str, text: Sequence[str], speaker: str | None) -> None:
     """Say it in other words; from then on they are yours, whoever wrote it first."""
     who = session.who(speaker)
-    _told(session, who, session.desk.edit_memory(who, memory_id, " ".join(text)))
+    _told(session, who, session.desk.memories.edit(who, memory_id, " ".join(text)))
 
 
 @command.command()
@@ -114,7 +116,7 @@ def edit(session: Session, memory_id: str, text: Sequence[str], speaker: str | N
 def forget(session: Session, memory_ids: Sequence[str], speaker: str | None) -> None:
     """Take facts back; they are gone."""
     who = session.who(speaker)
-    gone = [session.desk.forget(who, memory_id) for memory_id in memory_ids]
+    gone = [session.desk.memories.forget(who, memory_id) for memory_id in memory_ids]
     from rich.text import Text
 
     session.output.answer(gone, *[Text(f"forgotten: {fact['text']}") for fact in gone])

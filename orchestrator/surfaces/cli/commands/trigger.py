@@ -57,7 +57,7 @@ def add(
 
         check_workflow(session, workflow, {})
     given = {"agent": agent, "workflow": workflow}
-    made = session.desk.add_trigger(
+    made = session.desk.triggers.add(
         session.who(speaker),
         name,
         on=family,
@@ -79,7 +79,7 @@ def add(
 def ls(session: Session, speaker: str | None) -> None:
     """Yours, with what each has asked for so far, and the accounts that are read for them."""
     who = session.who(speaker)
-    found, accounts = session.desk.triggers(who), session.desk.followed()
+    found, accounts = session.desk.triggers.all(who), session.desk.triggers.followed()
     if session.output.as_json:
         return session.output.document({"triggers": found, "followed": accounts})
     from rich.text import Text
@@ -117,7 +117,7 @@ def ls(session: Session, speaker: str | None) -> None:
 @options.session
 def rm(session: Session, name: str, speaker: str | None) -> None:
     """Take one back. What it has asked for goes on."""
-    _told(session, session.desk.change_trigger(session.who(speaker), name, "remove"), "taken back")
+    _told(session, session.desk.triggers.change(session.who(speaker), name, "remove"), "taken back")
 
 
 @command.command()
@@ -127,7 +127,7 @@ def rm(session: Session, name: str, speaker: str | None) -> None:
 @options.session
 def pause(session: Session, name: str, speaker: str | None) -> None:
     """It asks nothing until it is resumed; what comes meanwhile is passed over."""
-    _told(session, session.desk.change_trigger(session.who(speaker), name, "pause"))
+    _told(session, session.desk.triggers.change(session.who(speaker), name, "pause"))
 
 
 @command.command()
@@ -137,7 +137,7 @@ def pause(session: Session, name: str, speaker: str | None) -> None:
 @options.session
 def resume(session: Session, name: str, speaker: str | None) -> None:
     """Let it ask again, from now on."""
-    made = session.desk.change_trigger(session.who(speaker), name, "resume")
+    made = session.desk.triggers.change(session.who(speaker), name, "resume")
     _begin(session)
     _told(session, made)
 

@@ -6,42 +6,54 @@ principal may see. Returned documents are JSON-able; errors are `orchestrator.er
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from connectors.families import record_fields
 from orchestrator import clock, ids
-from orchestrator.domain import agent_spans
+from orchestrator.deputy.memories import Memories
+from orchestrator.deputy.triggers import Triggers
+from orchestrator.deputy.views import (
+    WHOLE_CHAIN,
+    agent_spans_of,
+    approval_card,
+    audited,
+    brief,
+    digest,
+    document,
+    may_see,
+    of_run,
+    open_waits,
+    person_entry,
+    run_entry,
+    run_of,
+    sees,
+    span_entry,
+    steps_of,
+    visible,
+    whole_chain,
+)
+from orchestrator.deputy.words import check_budget, choice
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
-from orchestrator.domain import trigger as trigger_rules
-from orchestrator.domain.audit import AuditEvent, canonical
 from orchestrator.domain.effect import ApprovalState
-from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Item, Origin, State, WaitKind
+from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Origin, State, WaitKind
 from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
-from orchestrator.domain.trigger import Trigger
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import audit as audit_table
-from orchestrator.store import budgets, edits, steplog, trees, waits, worklist
 from orchestrator.store import connections as connections_table
+from orchestrator.store import edits, waits, worklist
 from orchestrator.store import effects as effects_table
-from orchestrator.store import memories as memories_table
 from orchestrator.store import outbox as outbox_table
 from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
 from orchestrator.store import spans as spans_table
-from orchestrator.store import triggers as triggers_table
 from orchestrator.store.database import Store, Tx
 from orchestrator.store.worklist import NewItem
-from orchestrator.telemetry import RUN
 
 LONGEST_REQUEST = 20_000  # characters
-WHOLE_CHAIN = frozenset({"admin", "auditor"})  # roles that read everybody's audit events
 Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what was done
 
 
@@ -51,6 +63,8 @@ class Deputy:
     def __init__(self, store: Store, *, owner: str) -> None:
         self._store = store
         self._owner = owner
+        self.triggers = Triggers(store)
+        self.memories = Memories(store)
 
     def close(self) -> None:
         self._store.close()
@@ -81,83 +95,6 @@ class Deputy:
         )
         return Principal(principal_id=found[0].address, name=found[0].name, roles=roles)
 
-    # ---- triggers ------------------------------------------------------------------------------------------------
-    def add_trigger(
-        self,
-        who: Principal,
-        name: str,
-        *,
-        on: str,
-        request: str,
-        where: Sequence[str] = (),
-        connection: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        priority: int = DEFAULT_PRIORITY,
-        own: bool = False,
-    ) -> dict[str, Any]:
-        """A standing order of the person's own: each new record of a family that meets every condition asks `request`.
-
-        Only a person gives one. It begins with what is new from now on.
-        """
-        if not who.is_human:
-            raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
-        if on not in trigger_rules.FAMILIES:
-            raise UsageError(f"{on!r} cannot be followed", fix=f"one of: {', '.join(trigger_rules.FAMILIES)}")
-        if len(where) > trigger_rules.MOST_CONDITIONS:
-            raise UsageError(f"{len(where)} conditions", fix=f"at most {trigger_rules.MOST_CONDITIONS}")
-        fields, now = record_fields(on), clock.now()
-        label = name.strip()
-        if not label or len(label) > 80:
-            raise UsageError("a trigger needs a name of at most 80 characters", fix="e.g. invoices")
-        made = Trigger(
-            trigger_id=ids.derived("trg", who.principal_id, label, now.isoformat()),
-            name=label,
-            owner=who.principal_id,
-            family=on,
-            request=trigger_rules.check_request(request, fields),
-            conditions=tuple(trigger_rules.condition(one, fields) for one in where),
-            connection_id=connection,
-            options=dict(options or {}),
-            priority=priority,
-            own=own,
-            created_at=now,
-        )
-        with self._store.tx() as tx:
-            usable = [c.connection_id for c in connections_table.list_for(tx, who.principal_id) if on in c.families]
-            if connection is not None and connection not in usable:
-                fix = f"one of: {', '.join(usable)}" if usable else "connect one: deputy connect"
-                raise NotFound(f"you have no connection {connection!r} for {on}", fix=fix)
-            triggers_table.add(tx, made)
-        return made.as_json()
-
-    def triggers(self, who: Principal) -> list[dict[str, Any]]:
-        """The person's own, each with the number of requests it has made."""
-        with self._store.read() as tx:
-            return [one.as_json() | {"asked": n} for one, n in triggers_table.every(tx, owner=who.principal_id)]
-
-    def followed(self) -> list[dict[str, Any]]:
-        """Accounts that are read for triggers: when last, and why not."""
-        with self._store.read() as tx:
-            return [
-                {
-                    "connection": one.connection_id,
-                    "on": one.family,
-                    "read_at": one.read_at.isoformat() if one.read_at else None,
-                    "error": one.error,
-                }
-                for one in triggers_table.states(tx)
-            ]
-
-    def change_trigger(self, who: Principal, name: str, change: Literal["pause", "resume", "remove"]) -> dict[str, Any]:
-        """By name or id."""
-        with self._store.tx() as tx:
-            found, now = triggers_table.named(tx, who.principal_id, name), clock.now()
-            if change == "remove":
-                triggers_table.remove(tx, found, now)
-            else:
-                triggers_table.set_active(tx, found, change == "resume", now)
-        return replace(found, active=change == "resume" if change != "remove" else found.active).as_json()
-
     # ---- worklist ----------------------------------------------------------------------------------------------------
     def submit(
         self,
@@ -187,7 +124,7 @@ class Deputy:
             raise UsageError(
                 f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
             )
-        _check_budget((options or {}).get("budget"))
+        check_budget((options or {}).get("budget"))
         new = NewItem(
             request=text,
             requester=who.principal_id,
@@ -201,7 +138,7 @@ class Deputy:
         )
         with self._store.tx() as tx:
             for needed in needs:
-                self._visible(tx, who, needed)
+                visible(tx, who, needed)
             item_id, created = worklist.submit(tx, new, clock.now())
             if not created and worklist.get(tx, item_id).request != text:
                 raise Conflict(f"key {key!r} belongs to another request ({item_id})", fix="use another key")
@@ -210,7 +147,7 @@ class Deputy:
     def item(self, who: Principal, item_id: str) -> dict[str, Any]:
         """The item document."""
         with self._store.read() as tx:
-            return self._document(tx, self._visible(tx, who, item_id))
+            return document(tx, visible(tx, who, item_id))
 
     def items(
         self, who: Principal, *, states: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None
@@ -225,7 +162,7 @@ class Deputy:
                 limit=limit,
                 cursor=cursor,
             )
-            briefs = [self._brief(tx, item, now) for item in page.items]
+            briefs = [brief(tx, item, now) for item in page.items]
         return {"items": briefs, "next": page.next}
 
     def bump(self, who: Principal, item_id: str) -> dict[str, Any]:
@@ -293,7 +230,7 @@ class Deputy:
 
         def change(tx: Tx, now: datetime) -> list[Done]:
             number = worklist.nudge(tx, item_id, who.principal_id, origin.value, text.strip(), now)
-            return [("item.nudged", {"message": number, "origin": origin.value, "text": _digest(text.strip())})]
+            return [("item.nudged", {"message": number, "origin": origin.value, "text": digest(text.strip())})]
 
         return self._change(who, item_id, change)
 
@@ -303,10 +240,10 @@ class Deputy:
         What a program answers for somebody is kept as its own, never as that person's words; repairs are for people.
         """
         with self._store.tx() as tx:
-            item = self._visible(tx, who, item_id)
+            item = visible(tx, who, item_id)
             open_questions = [
                 w
-                for w in self._open_waits(tx, item)
+                for w in open_waits(tx, item)
                 if w.kind in (WaitKind.ANSWER, WaitKind.REPAIR) and question_id in (None, w.wait_id)
             ]
             if not open_questions:
@@ -316,14 +253,14 @@ class Deputy:
                 raise NotEligible("only the requester can answer this", fix="use 'work nudge' to leave a remark")
             if wait.kind is WaitKind.REPAIR and not who.is_human:
                 raise NotEligible("a program cannot say what happened", fix="a person looks, and answers this")
-            value = _choice(text, wait.payload.get("choices") or ())
+            value = choice(text, wait.payload.get("choices") or ())
             by = who.principal_id if who.is_human else f"agent of {who.principal_id}"
             now = clock.now()
             if not waits.answer(tx, wait.item_id, wait.wait_id, value, by, now):
                 raise Conflict("this question was answered a moment ago", fix=f"see: deputy work show {item_id}")
-            body = {"wait_id": wait.wait_id, "kind": wait.kind.value, "by": by, "answer": _digest(value)}
-            _audit(tx, who, "item.answered", now, body, item_id=wait.item_id)
-            return self._document(tx, worklist.get(tx, item_id))
+            body = {"wait_id": wait.wait_id, "kind": wait.kind.value, "by": by, "answer": digest(value)}
+            audited(tx, who, "item.answered", now, body, item_id=wait.item_id)
+            return document(tx, worklist.get(tx, item_id))
 
     # ---- approvals ---------------------------------------------------------------------------------------------------
     def approvals(self, who: Principal, *, state: str | None = "pending", limit: int = 200) -> list[dict[str, Any]]:
@@ -335,14 +272,14 @@ class Deputy:
                 seen_by=None if who.sees_all else who.principal_id,
                 limit=limit,
             )
-            return [self._approval(tx, row.approval_id) for row in rows]
+            return [approval_card(tx, row.approval_id) for row in rows]
 
     def approval(self, who: Principal, approval_id: str) -> dict[str, Any]:
         with self._store.read() as tx:
             row = approvals_table.get(tx, approval_id)
-            if not self._may_see(tx, who, row.item_id, row.eligible):
+            if not may_see(tx, who, row.item_id, row.eligible):
                 raise NotFound(f"there is no approval {approval_id!r}", fix="see: deputy inbox ls")
-            return self._approval(tx, approval_id)
+            return approval_card(tx, approval_id)
 
     def decide(
         self,
@@ -372,33 +309,33 @@ class Deputy:
                 approvals_table.decide(
                     tx, approval_id, verdict, digest=digest, by=who.principal_id, now=now, reason=reason
                 )
-            return self._approval(tx, approval_id)
+            return approval_card(tx, approval_id)
 
     # ---- runs --------------------------------------------------------------------------------------------------------
     def runs(self, who: Principal, *, limit: int = 50) -> list[dict[str, Any]]:
         """Newest first."""
         with self._store.read() as tx:
             seen_by = None if who.sees_all else who.principal_id
-            return [_run(run) for run in runs_table.list_runs(tx, limit=limit, seen_by=seen_by)]
+            return [run_entry(run) for run in runs_table.list_runs(tx, limit=limit, seen_by=seen_by)]
 
     def run(self, who: Principal, run_id: str) -> dict[str, Any]:
         """A run with its ledger and step log. Takes a run id or an item id (its latest run)."""
         with self._store.read() as tx:
-            run = self._run_of(tx, who, run_id)
+            run = run_of(tx, who, run_id)
             return {
-                **_run(run),
+                **run_entry(run),
                 "trace_id": ids.trace_id(worklist.get(tx, run.item_id).root_id),
                 "effects": [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)],
-                "steps": self._steps(tx, who, run.run_id, worklist.get(tx, run.item_id).requester),
+                "steps": steps_of(tx, who, run.run_id, worklist.get(tx, run.item_id).requester),
             }
 
     def transcript(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"run", "agent", "prompt", "packet", "tools", "turns", "totals", …} of an agent's run, as `domain.transcript` has it."""
         with self._store.read() as tx:
-            run = self._run_of(tx, who, run_or_item_id)
-            rows = self._steps(tx, who, run.run_id, worklist.get(tx, run.item_id).requester)
+            run = run_of(tx, who, run_or_item_id)
+            rows = steps_of(tx, who, run.run_id, worklist.get(tx, run.item_id).requester)
             ledger = [documents.effect_entry(effect) for effect in effects_table.by_run(tx, run.run_id)]
-            return {"run": _run(run), **transcripts.transcript(rows, ledger, state=run.state)}
+            return {"run": run_entry(run), **transcripts.transcript(rows, ledger, state=run.state)}
 
     def watch(self, who: Principal, item_id: str, seen: Mapping[str, int]) -> dict[str, Any]:
         """{"item": its document, "rows": run id → step log rows behind `seen[run id]`} for the runs of agents in its tree.
@@ -406,31 +343,29 @@ class Deputy:
         What a follower asks for at each look: `seen` keeps its cost from growing with the logs.
         """
         with self._store.read() as tx:
-            document = self._document(tx, self._visible(tx, who, item_id))
-            agents = [
-                one["run_id"] for one in (document, *document["agents"]) if one["route"] == "agent" and one["run_id"]
-            ]
-            requester = document["requester"]
-            rows = {one: self._steps(tx, who, one, requester, after=seen.get(one, 0)) for one in agents}
-            return {"item": document, "rows": rows}
+            found = document(tx, visible(tx, who, item_id))
+            agents = [one["run_id"] for one in (found, *found["agents"]) if one["route"] == "agent" and one["run_id"]]
+            requester = found["requester"]
+            rows = {one: steps_of(tx, who, one, requester, after=seen.get(one, 0)) for one in agents}
+            return {"item": found, "rows": rows}
 
     def trace(self, who: Principal, run_or_item_id: str) -> dict[str, Any]:
         """{"trace_id", "spans": […]} of the whole tree, in order of start; of this run only for who may not see the root item."""
         with self._store.read() as tx:
-            run = self._run_of(tx, who, run_or_item_id)
+            run = run_of(tx, who, run_or_item_id)
             root_id = worklist.get(tx, run.item_id).root_id
             trace_id = ids.trace_id(root_id)
             spans = sorted(
-                [*spans_table.of_trace(tx, trace_id), *self._agent_spans(tx, root_id)],
+                [*spans_table.of_trace(tx, trace_id), *agent_spans_of(tx, root_id)],
                 key=lambda span: (span.started_at, span.span_id),
             )
-            if not self._sees(tx, who, root_id):
-                spans = _of_run(spans, run.run_id)
+            if not sees(tx, who, root_id):
+                spans = of_run(spans, run.run_id)
             return {
                 "trace_id": trace_id,
                 "run_id": run.run_id,
                 "item_id": run.item_id,
-                "spans": [_span(span) for span in spans],
+                "spans": [span_entry(span) for span in spans],
             }
 
     def why(self, who: Principal, effect_or_call: str) -> dict[str, Any]:
@@ -440,13 +375,11 @@ class Deputy:
                 effect = effects_table.get(tx, effect_or_call)
             else:
                 owner, _, call_id = effect_or_call.partition(":")
-                found = [
-                    e for e in effects_table.by_run(tx, self._run_of(tx, who, owner).run_id) if e.call_id == call_id
-                ]
+                found = [e for e in effects_table.by_run(tx, run_of(tx, who, owner).run_id) if e.call_id == call_id]
                 if not found:
                     raise NotFound(f"no effect {call_id!r} in {owner}", fix=f"see: deputy run show {owner}")
                 effect = found[-1]
-            self._visible(tx, who, effect.item_id)
+            visible(tx, who, effect.item_id)
             return {
                 **documents.effect_entry(effect),
                 "facts": effect.facts.get("guard", {}),
@@ -454,74 +387,10 @@ class Deputy:
                 "bundle_digest": effect.bundle_digest,
             }
 
-    # ---- memory ------------------------------------------------------------------------------------------------------
-    def memories(
-        self, who: Principal, *, scope: str | None = None, limit: int = 200, after: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Facts that this principal may read, newest first. Another person's facts are nobody else's, admins included."""
-        with self._store.read() as tx:
-            found = memories_table.list_for(
-                tx, self._reader(tx, who), clock.now(), scope=scope, limit=limit, after=after
-            )
-            return [documents.memory_entry(fact) for fact in found]
-
-    def memory(self, who: Principal, memory_id: str) -> dict[str, Any]:
-        with self._store.read() as tx:
-            return documents.memory_entry(memories_table.get(tx, memory_id, self._reader(tx, who), clock.now()))
-
-    def remember(
-        self,
-        who: Principal,
-        text: str,
-        *,
-        scope: str = "person",
-        workflow: str | None = None,
-        expires_at: datetime | None = None,
-    ) -> dict[str, Any]:
-        """The fact: of the principal, of their team, or of `workflow`, where an admin's is read by everybody who runs it."""
-        now = clock.now()
-        with self._store.tx() as tx:
-            reader = self._reader(tx, who)
-            owners = {"person": reader.person, "team": reader.team, "workflow": workflow or ""}
-            if scope not in owners:
-                raise UsageError(f"a person cannot add a {scope!r} fact", fix=f"use one of: {', '.join(owners)}")
-            if scope == "team" and not reader.team:
-                raise UsageError(f"{who.name} is in no team of the directory", fix="keep it as a fact of the person")
-            memory_id = memories_table.add(
-                tx,
-                scope=scope,
-                owner=owners[scope],
-                text=text,
-                source={"kind": "person", "ref": "", "by": who.principal_id},
-                created_by=who.principal_id,
-                now=now,
-                expires_at=expires_at,
-                is_shared=scope == "workflow" and reader.is_admin,
-            )
-            fact = memories_table.get(tx, memory_id, reader, now)
-            tx.audit(_memory_event("memory.added", who, fact, now))
-            return documents.memory_entry(fact)
-
-    def edit_memory(self, who: Principal, memory_id: str, text: str) -> dict[str, Any]:
-        """The fact with other words, which are this principal's own now. NotFound for what they may not read."""
-        now, source = clock.now(), {"kind": "person", "ref": "", "by": who.principal_id}
-        with self._store.tx() as tx:
-            fact = memories_table.edit(tx, memory_id, self._reader(tx, who), now, text=text, source=source)
-            tx.audit(_memory_event("memory.edited", who, fact, now))
-            return documents.memory_entry(fact)
-
-    def forget(self, who: Principal, memory_id: str) -> dict[str, Any]:
-        """The fact as it was; it is gone. NotFound for what they may not read."""
-        now = clock.now()
-        with self._store.tx() as tx:
-            fact = memories_table.forget(tx, memory_id, self._reader(tx, who), now)
-            tx.audit(_memory_event("memory.forgotten", who, fact, now))
-            return documents.memory_entry(fact)
-
     # ---- people, audit, news -----------------------------------------------------------------------------------------
     def people(self) -> list[dict[str, Any]]:
         with self._store.read() as tx:
-            return [_person(person) for person in people_table.all(tx)]
+            return [person_entry(person) for person in people_table.all(tx)]
 
     def import_people(self, who: Principal, persons: Sequence[Person], source: str) -> dict[str, Any]:
         """Feeds the directory from a file. Whom a connected directory knows stays as it says; whom this source named before and
@@ -533,7 +402,7 @@ class Deputy:
             fresh = [one for one in persons if one.address not in known]
             people_table.upsert_many(tx, fresh, source, clock.now())
             body = {"source": source, "people": len(fresh), "inside": sum(one.inside for one in fresh)}
-            _audit(tx, who, "people.imported", clock.now(), body)
+            audited(tx, who, "people.imported", clock.now(), body)
         return body | {"known_already": [one.address for one in persons if one.address in known]}
 
     def set_preferences(self, who: Principal, address: str, preferences: Mapping[str, Any]) -> dict[str, Any]:
@@ -542,9 +411,9 @@ class Deputy:
             raise NotEligible("these are somebody else's preferences", fix="change your own, or ask an admin")
         with self._store.tx() as tx:
             person = people_table.set_preferences(tx, address, dict(preferences))
-            body = {"person": person.address, "names": sorted(preferences), "values": _digest(dict(preferences))}
-            _audit(tx, who, "person.preferences_set", clock.now(), body)
-            return _person(person)
+            body = {"person": person.address, "names": sorted(preferences), "values": digest(dict(preferences))}
+            audited(tx, who, "person.preferences_set", clock.now(), body)
+            return person_entry(person)
 
     def audit_tail(self, who: Principal, *, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
         """The newest events, oldest of them first. Who is neither admin nor auditor: of items they may see, and their own acts."""
@@ -557,13 +426,13 @@ class Deputy:
 
         Head, verification and export are of everybody's acts: NotEligible for who is neither admin nor auditor.
         """
-        _whole_chain(who)
+        whole_chain(who)
         with self._store.read() as tx:
             return dict(audit_table.head(tx))
 
     def audit_verify(self, who: Principal, head: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """{"ok", "checked", "first_bad_seq", "reason"}."""
-        _whole_chain(who)
+        whole_chain(who)
         with self._store.read() as tx:
             verdict = audit_table.verify(tx, head)
             return {
@@ -575,7 +444,7 @@ class Deputy:
 
     def audit_export(self, who: Principal) -> Iterator[dict[str, Any]]:
         """Every event, oldest first."""
-        _whole_chain(who)  # here, not at the first event: a refusal comes before anything is written
+        whole_chain(who)  # here, not at the first event: a refusal comes before anything is written
         return self._exported()
 
     def _exported(self) -> Iterator[dict[str, Any]]:
@@ -625,244 +494,18 @@ class Deputy:
             )
         return connection_id
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
-    def _visible(self, tx: Tx, who: Principal, item_id: str) -> Item:
-        item = worklist.get(tx, item_id)
-        if not self._sees(tx, who, item_id):
-            raise NotFound(f"there is no item {item_id!r}", fix="see: deputy work ls")
-        return item
-
-    def _sees(self, tx: Tx, who: Principal, item_id: str) -> bool:
-        return (
-            who.sees_all
-            or worklist.get(tx, item_id).requester == who.principal_id
-            or any(who.principal_id in approval.eligible for approval in approvals_table.of_item(tx, item_id))
-        )
-
-    def _may_see(self, tx: Tx, who: Principal, item_id: str, eligible: Sequence[str]) -> bool:
-        return who.sees_all or who.principal_id in eligible or worklist.get(tx, item_id).requester == who.principal_id
-
+    # ---- inside ---------------------------------------------------------------------------------------------------
     def _change(
         self, who: Principal, item_id: str, change: Callable[[Tx, datetime], Sequence[Done]], *, final_ok: bool = False
     ) -> dict[str, Any]:
         """The document after `change`, whose acts are audited as this principal's."""
         now = clock.now()
         with self._store.tx() as tx:
-            item = self._visible(tx, who, item_id)
+            item = visible(tx, who, item_id)
             if item.requester != who.principal_id and not who.sees_all:
                 raise NotEligible("only the requester or an operator may change this", fix="ask them")
             if item.is_final and not final_ok:
                 raise Conflict(f"{item_id} is {item.state.value} already", fix="ask again to start anew")
             for kind, body in change(tx, now):
-                _audit(tx, who, kind, now, body, item_id=item_id)
-            return self._document(tx, worklist.get(tx, item_id))
-
-    def _open_waits(self, tx: Tx, item: Item) -> list[waits.Wait]:
-        if item.is_final:
-            return []
-        return waits.open_of_items(tx, [item.item_id, *worklist.descendants(tx, item.item_id, unfinished=True)])
-
-    def _steps(self, tx: Tx, who: Principal, run_id: str, requester: str, *, after: int = 0) -> list[Mapping[str, Any]]:
-        """The log behind row `after`. INVARIANT: what was recalled of a person is that person's alone to read."""
-        rows = [documents.step_entry(row) for row in steplog.load(tx, run_id, after=after)]
-        return [*rows] if who.principal_id == requester else [transcripts.without_facts(row) for row in rows]
-
-    def _reader(self, tx: Tx, who: Principal) -> memories_table.Reader:
-        team = next((one.team for one in people_table.all(tx) if one.address == who.principal_id), "")
-        return memories_table.Reader(person=who.principal_id, team=team, is_admin="admin" in who.roles)
-
-    def _brief(self, tx: Tx, item: Item, now: datetime) -> dict[str, Any]:
-        return documents.brief(
-            item,
-            position=worklist.position(tx, item.item_id),
-            why_here=worklist.why_here(tx, item.item_id, now),
-            waiting_on=worklist.waiting_on(tx, item.item_id),
-            pausing=item.paused and worklist.is_pausing(tx, item.item_id),
-        )
-
-    def _document(self, tx: Tx, item: Item) -> dict[str, Any]:
-        now = clock.now()
-        tree = trees.load(tx, item.item_id, now)
-        mine = tree.runs.get(item.item_id, ())
-        spent = [run.receipt for one in (item, *tree.below) for run in tree.runs.get(one.item_id, ()) if run.receipt]
-        own = mine[-1].receipt if mine else None
-        return documents.document(
-            item,
-            position=worklist.position(tx, item.item_id) if item.state is State.READY else None,
-            why_here=worklist.why_here(tx, item.item_id, now),
-            runs=[run.run_id for run in mine],
-            children=[one.item_id for one in tree.below if one.parent_id == item.item_id],
-            reasons=tree.reasons,
-            waits=tree.waits,
-            effects=tree.effects,
-            approvals=tree.approvals,
-            receipt=documents.summed(own, [receipt for receipt in spent if receipt is not own]),
-            pausing=tree.is_pausing,
-            budget=tree.budgets.get(item.item_id),
-            agent=next((run.pins.get("agent") for run in mine[-1:]), None),
-            agents=[
-                documents.agent_entry(
-                    one,
-                    name=tree.name_of(one.item_id),
-                    why_here=tree.why_here[one.item_id],
-                    waiting_on=tree.waiting_on(one),
-                    run_id=next((run.run_id for run in tree.runs.get(one.item_id, ())[-1:]), None),
-                    budget=tree.budgets.get(one.item_id, {}),
-                )
-                for one in tree.below
-            ],
-        )
-
-    def _approval(self, tx: Tx, approval_id: str) -> dict[str, Any]:
-        approval = approvals_table.get(tx, approval_id)
-        effect = effects_table.get(tx, approval.effect_id)
-        item = worklist.get(tx, approval.item_id)
-        return {
-            **documents.approval_entry(approval),
-            "tool": effect.tool,
-            "args": dict(effect.args),
-            "preview": effect.preview,
-            "rules": list(effect.rules),
-            "why": effect.reason,
-            "request": item.request,
-            "requester": item.requester,
-            "effect_state": effect.state.value,
-        }
-
-    def _agent_spans(self, tx: Tx, root_id: str) -> list[spans_table.SpanRow]:
-        """Of every agent's run of a tree, out of its log and ledger."""
-        family = [root_id, *worklist.descendants(tx, root_id)]
-        runs = [run for each in runs_table.of_items(tx, family).values() for run in each if run.route == "agent"]
-        return [
-            spans_table.SpanRow(
-                trace_id=span.trace_id,
-                span_id=span.span_id,
-                parent_id=span.parent_id,
-                name=span.name,
-                started_at=span.started_at,
-                ended_at=span.ended_at,
-                status=span.status,
-                attributes=span.attributes,
-                links=span.links,
-            )
-            for run in runs
-            for span in agent_spans.spans_of(
-                root_id, run.run_id, steplog.load(tx, run.run_id), effects_table.by_run(tx, run.run_id)
-            )
-        ]
-
-    def _run_of(self, tx: Tx, who: Principal, run_or_item_id: str) -> runs_table.Run:
-        if run_or_item_id.startswith("item_"):
-            self._visible(tx, who, run_or_item_id)
-            found = runs_table.of_item(tx, run_or_item_id)
-            if not found:
-                raise NotFound(f"{run_or_item_id} has not run yet", fix="see: deputy work ls")
-            return found[-1]
-        run = runs_table.get(tx, run_or_item_id)
-        self._visible(tx, who, run.item_id)
-        return run
-
-
-def _audit(
-    tx: Tx, who: Principal, kind: str, now: datetime, body: Mapping[str, Any], *, item_id: str | None = None
-) -> None:
-    tx.audit(AuditEvent(kind=kind, actor=who.principal_id, at=now.isoformat(), item_id=item_id, body=body))
-
-
-def _digest(value: Any) -> str:
-    return f"sha256:{hashlib.sha256(canonical(value).encode()).hexdigest()}"
-
-
-def _whole_chain(who: Principal) -> None:
-    if not who.roles & WHOLE_CHAIN:
-        raise NotEligible("the whole audit chain is for admins and auditors", fix="see your own: deputy audit tail")
-
-
-def _of_run(spans: Sequence[spans_table.SpanRow], run_id: str) -> list[spans_table.SpanRow]:
-    """The run's span and what is under it, up to the spans of other runs."""
-    under = {span.span_id for span in spans if span.attributes.get(RUN) == run_id}
-    found = 0
-    while found != len(under):
-        found = len(under)
-        under |= {s.span_id for s in spans if s.parent_id in under and s.attributes.get(RUN) in (None, run_id)}
-    return [span for span in spans if span.span_id in under]
-
-
-def _choice(text: str, choices: Sequence[str]) -> str:
-    """The choice that a person means by its number or words; free text where the question has no choices."""
-    said = text.strip()
-    if not choices:
-        return said
-    if said.isdigit() and 1 <= int(said) <= len(choices):
-        return choices[int(said) - 1]
-    exact = [choice for choice in choices if choice.casefold() == said.casefold()]
-    close = exact or [choice for choice in choices if said.casefold() in choice.casefold()]
-    if len(close) != 1:
-        listed = "; ".join(f"{n}. {choice}" for n, choice in enumerate(choices, 1))
-        raise UsageError(
-            f"{said!r} does not name one of the choices", fix=f"answer with a number or words of one: {listed}"
-        )
-    return close[0]
-
-
-def _check_budget(limits: Any) -> None:
-    """UsageError for what no budget can be: it would otherwise only be noticed when somebody works on the item."""
-    if limits is None:
-        return
-    if not isinstance(limits, Mapping):
-        raise UsageError("the budget is not an object", fix=f"give limits by name: {', '.join(budgets.NAMES)}")
-    for name, most in limits.items():
-        if name not in budgets.NAMES:
-            raise UsageError(f"there is no budget called {name!r}", fix=f"use one of: {', '.join(budgets.NAMES)}")
-        if type(most) is not int or most < 0:
-            raise UsageError(f"the budget of {name} cannot be {most!r}", fix="give a whole number, 0 or more")
-
-
-def _memory_event(kind: str, who: Principal, fact: memories_table.Memory, now: datetime) -> AuditEvent:
-    """Says that, by whom and of which scope; never what."""
-    body = {"memory_id": fact.memory_id, "scope": fact.scope.value}
-    return AuditEvent(kind=kind, actor=who.principal_id, at=now.isoformat(), body=body)
-
-
-def _run(run: runs_table.Run) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "item_id": run.item_id,
-        "number": run.number,
-        "route": run.route,
-        "workflow": run.workflow,
-        "workflow_version": run.workflow_version,
-        "state": run.state,
-        "pins": {name: pin for name, pin in run.pins.items() if name != "content"},
-        "receipt": dict(run.receipt) if run.receipt else None,
-        "started_at": documents.iso(run.started_at),
-        "finished_at": documents.iso(run.finished_at),
-    }
-
-
-def _span(span: spans_table.SpanRow) -> dict[str, Any]:
-    return {
-        "span_id": span.span_id,
-        "parent_id": span.parent_id,
-        "name": span.name,
-        "started_at": documents.iso(span.started_at),
-        "ended_at": documents.iso(span.ended_at),
-        "status": span.status,
-        "attributes": dict(span.attributes),
-    }
-
-
-def _person(person: Person) -> dict[str, Any]:
-    return {
-        "address": person.address,
-        "name": person.name,
-        "aliases": list(person.aliases),
-        "zone": person.zone,
-        "working_hours": dict(person.working_hours),
-        "role": person.role,
-        "team": person.team,
-        "manager": person.manager,
-        "inside": person.inside,
-        "preferences": dict(person.preferences),
-        "source": person.source,
-    }
+                audited(tx, who, kind, now, body, item_id=item_id)
+            return document(tx, worklist.get(tx, item_id))
