@@ -36,6 +36,7 @@ COMMANDS = {
     "config": "Settings and where each value comes from: show, path.",
     "doctor": "Look for what is wrong, with a fix for each.",
     "capabilities": "Everything this program can do, for programs.",
+    "serve": "The desk in the browser and over HTTP.",
     "worker": "Work on the worklist (started by itself when needed).",
 }
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

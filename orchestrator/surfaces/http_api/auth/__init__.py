@@ -1,0 +1,1 @@
+"""Who is calling: links, sessions, keys. Everything behind it sees a `Caller`."""
