@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def connectors(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, McpConnector]]:
     variables = {"MEMORY_FILE_PATH": str(tmp_path_factory.mktemp("graph") / "graph.jsonl")}
-    with servers.everything_over_http() as url:
+    with servers.everything_over_http(tmp_path_factory.mktemp("everything")) as url:
         found = {
             "graph": open_connector(name="graph", command=servers.memory_server(), env=variables),
             "files": open_connector(name="files", command=servers.filesystem_server(folder)),

@@ -72,9 +72,9 @@ def test_the_filesystem_server_keeps_to_its_folder(opened: list[McpConnector], t
     assert caught.value.code == "provider_error"
 
 
-def test_the_everything_server_over_stdio_and_http(opened: list[McpConnector]) -> None:
+def test_the_everything_server_over_stdio_and_http(opened: list[McpConnector], tmp_path: Path) -> None:
     """The same server, both ways: the same tools with the same digests, the same answer; pictures are named, not carried."""
-    with servers.everything_over_http() as url:
+    with servers.everything_over_http(tmp_path) as url:
         both = [
             open_connector(name="all", command=servers.everything_server()),
             open_connector(name="all", url=url),

@@ -21,8 +21,8 @@ from connectors.errors import (
 )
 from connectors.spec import Absent, Account, Done
 from tests.connectors.slack import world
-from tests.services.emulate import free_port
 from tests.services.fault_proxy import Fault, FaultProxy
+from tests.services.npm import free_port
 
 # fault, the HTTP status it answers, what the caller is told, whether it happened
 FAULTS = [
