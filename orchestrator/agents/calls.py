@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from orchestrator import clock
+from orchestrator.agents import interrupts
 from orchestrator.agents.history import History
 from orchestrator.agents.lanes import Lane
 from orchestrator.agents.models.protocol import Model, ModelError, ModelReply, ModelRequest
@@ -38,6 +39,10 @@ class AgentLog(Protocol):
 
     async def begin(self, change: Mapping[str, int], reserve: Mapping[str, int]) -> Began:
         """One commit: what was to ride, what earlier calls really took, and the reservation over the whole chain of budgets."""
+        ...
+
+    async def is_halted(self) -> bool:
+        """Whether the agent was halted; then its item waits for the lift."""
         ...
 
     async def replied(self, change: Mapping[str, int]) -> Began:
@@ -78,7 +83,11 @@ class Caller:
         boundary.reached("agent:before-model")
         self.lane.leave()
         try:
-            reply = await model.reply(request)
+            reply = await interrupts.unless_halted(model.reply(request), self.log.is_halted)
+        except interrupts.Halted:
+            self.held_ms = 0
+            await self.log.replied(change(reserved, {"wall_ms": ms(began_s)}))
+            return Parked()
         except ModelError as error:
             self.held_ms = 0
             took_ms = ms(began_s)

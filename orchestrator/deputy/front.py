@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator import clock, ids
+from orchestrator.deputy.halts import Halts
 from orchestrator.deputy.memories import Memories
+from orchestrator.deputy.news import News
 from orchestrator.deputy.triggers import Triggers
 from orchestrator.deputy.views import (
     WHOLE_CHAIN,
@@ -65,6 +67,8 @@ class Deputy:
         self._owner = owner
         self.triggers = Triggers(store)
         self.memories = Memories(store)
+        self.news = News(store)
+        self.halts = Halts(store)
 
     def close(self) -> None:
         self._store.close()

@@ -117,10 +117,11 @@ class _AgentAdvance:
     def __post_init__(self) -> None:
         house, item, claimed = self.house, self.claimed.lease.item, self.claimed
         self.spans = Spans(item, self.run, attempt=claimed.lease.epoch, content=house.telemetry_content)
-        self.ledger = AgentLedger(
-            writer=self.writer, lease=claimed.lease, run_id=self.run.run_id, chain=self.chain, last_seq=self.log[-1].seq
-        )
         spec = spec_of(self.log[0].body)
+        self.ledger = AgentLedger(
+            writer=self.writer, lease=claimed.lease, run_id=self.run.run_id, agent=spec.name, chain=self.chain
+        )
+        self.ledger.last_seq = self.log[-1].seq
         tools = listed(house.toolbox, spec)
         self.history = History(listed={wire_name(name): name for name in tools})
         self.history.rebuild(self.log)

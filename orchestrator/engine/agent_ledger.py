@@ -15,7 +15,7 @@ from orchestrator import clock
 from orchestrator.agents.calls import Began
 from orchestrator.domain.call import ToolCall
 from orchestrator.engine.claim_ledger import ClaimLedger
-from orchestrator.store import budgets, steplog
+from orchestrator.store import budgets, halts, steplog
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import fence
 from orchestrator.store.steplog import Row
@@ -29,7 +29,7 @@ class AgentLedger(ClaimLedger):
     """Implements `agents.calls.AgentLog` and `gate.perform.Ledger`. chain: the item and everything above it, whose budgets all count."""
 
     chain: Sequence[str]
-    last_seq: int | None  # of the run's rows, as long as only `_account` has written since
+    last_seq: int | None = None  # of the run's rows, as long as only `_account` has written since
     _due: list[Row] = field(default_factory=list)
 
     def later(self, rows: Sequence[Row]) -> None:
@@ -84,7 +84,8 @@ class AgentLedger(ClaimLedger):
         def account(tx: Tx) -> Began:
             held = fence(tx, lease)
             steplog.add(tx, self.run_id, lease.epoch, rows, now, last)
-            if held.wake_seq != lease.wake_seq or held.paused or held.cancel_requested:
+            is_halted = halts.meets(tx, held.item_id, now, agent=self.agent) is not None
+            if is_halted or held.wake_seq != lease.wake_seq or held.paused or held.cancel_requested:
                 budgets.settle(tx, chain, change)
                 return Began(stopped=True)
             return Began(short=budgets.exchange(tx, chain, change, reserve))
@@ -94,6 +95,10 @@ class AgentLedger(ClaimLedger):
         if last is not None and self.last_seq is not None:
             self.last_seq = last + len(rows)
         return began
+
+    async def is_halted(self) -> bool:
+        """Whether a halt is about this agent; then its item waits for the lift."""
+        return await self._put(halts.stops, self.lease, clock.now(), agent=self.agent)
 
     def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
         short = budgets.reserve(tx, self.chain, {"effects": 1})

@@ -31,6 +31,7 @@ class ClaimLedger:
     writer: Writer
     lease: Lease
     run_id: str
+    agent: str = ""  # name of the agent whose run it is
 
     def _put(self, verb: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.writer.put(verb, *args, **kwargs)
@@ -71,7 +72,14 @@ class ClaimLedger:
                 effects.failed(tx, self.lease, effect_id, over, now, expect=expect)
                 return Attempt(stopped="over_budget")
             said = effects.attempt(
-                tx, self.lease, effect_id, expect=expect, now=now, wire_timeout_s=wire_s, reserve=reserve
+                tx,
+                self.lease,
+                effect_id,
+                expect=expect,
+                now=now,
+                wire_timeout_s=wire_s,
+                reserve=reserve,
+                agent=self.agent,
             )
             if expect is EffectState.APPROVED and (said.over_quota is not None or said.stopped is not None):
                 self._give_effect_back(tx)

@@ -18,9 +18,10 @@ from orchestrator.domain import boundary
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.domain.outcome import Ended, Parked
+from orchestrator.engine.halting import Halting
 from orchestrator.engine.runner import Advanced, Runner
 from orchestrator.errors import DeputyError, Fenced, StoreUnavailable
-from orchestrator.store import approvals, lease, timers, workers
+from orchestrator.store import approvals, halts, lease, timers, workers
 from orchestrator.store.database import Store
 from orchestrator.store.lease import Claimed
 from orchestrator.store.locks import Session
@@ -94,6 +95,7 @@ class Serving:
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self.writer = Writer(store, on_commit=self._committed, on_put=made_progress)
+        self._halting = Halting(self.writer)
         self.lost: str | None = None
         self.advanced = self.fenced = self.missed = 0
         self._live = self._holding = 0
@@ -199,12 +201,13 @@ class Serving:
         return self._pace.until_idle and time.monotonic() - self._busy_s >= self._pace.idle_s
 
     async def _read_ready(self) -> int:
-        def look() -> int:
+        def look() -> tuple[int, list[halts.Halt]]:
             with self._store.read() as tx:
                 self._due = timers.next_due(tx)
-                return lease.count_ready(tx, self._pace.cap)
+                return lease.count_ready(tx, self._pace.cap), halts.in_force(tx)
 
-        count = look() if self._store.path is not None else await asyncio.to_thread(look)
+        count, halted = look() if self._store.path is not None else await asyncio.to_thread(look)
+        self._halting.look(halted)
         self._looked_s = time.monotonic()
         return count
 
@@ -242,7 +245,7 @@ class Serving:
     async def _advance(self, claimed: Claimed) -> None:
         """One advance and its settling. Whatever happens, the claim is settled, given back, or no longer ours."""
         try:
-            result = _without_running(claimed) or await self._watched(claimed)
+            result = _without_running(claimed) or await self._halting.turn_away(claimed) or await self._watched(claimed)
             if result is None:
                 return
             await self.writer.put(
@@ -281,6 +284,7 @@ class Serving:
         cell = [time.monotonic()]
         context = contextvars.copy_context()
         context.run(_watch.set, cell)
+        bell = self._halting.bell(context)
         task = asyncio.create_task(self._runner.advance(claimed, self.writer), context=context, name=item_id)
         watch = _Watch(task, claimed, cell[0])
         self._watches[item_id] = (watch, cell)
@@ -293,6 +297,7 @@ class Serving:
             raise
         finally:
             abandoned.cancel()
+            self._halting.unhang(bell)
             self._watches.pop(item_id, None)
         if watch.given_up_s is not None:
             await self._give_back(claimed, count=True, why=f"no progress for {self._pace.hang_s:g} s")

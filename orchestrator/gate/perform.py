@@ -52,7 +52,7 @@ class Attempt:
     """What the `attempted` commit said. Both None: send now.
 
     over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired (the effect
-    has failed with that code) | paused | woken | revoked (it is untouched: somebody's word is to be heard first, or the
+    has failed with that code) | paused | woken | halted | revoked (it is untouched: somebody's word is to be heard first, or the
     connection no longer serves the requester).
     """
 
@@ -413,7 +413,7 @@ class Gate:
         if taken.over_quota is not None:  # somebody else of the tree took from it since: decide on what is left
             self.authority.used = await self.ledger.used()
             return await self._send(effect, tool, connection, conditions, again=again, fresh=fresh)
-        if taken.stopped in ("paused", "woken"):
+        if taken.stopped in ("paused", "woken", "halted"):
             return decision, Waiting(wait_ids=[])
         if taken.stopped == "revoked":
             return decision, await self._reconsent(call, tool.spec.family, "the connection was taken back meanwhile")

@@ -16,7 +16,7 @@ from orchestrator.domain.effect import Approval, ApprovalState, Effect, EffectSt
 from orchestrator.domain.item import WaitKind
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import approvals as cards
-from orchestrator.store import items, outbox, quotas, waits
+from orchestrator.store import halts, items, outbox, quotas, waits
 from orchestrator.store.database import Tx, clock_s
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.tables import approvals, effects, worklist
@@ -114,6 +114,14 @@ def get(tx: Tx, effect_id: str) -> Effect:
     return effect_of(_row(tx, effect_id))
 
 
+def in_state(tx: Tx, states: Sequence[EffectState], limit: int = 1000) -> list[Effect]:
+    """Of every item, oldest first."""
+    wanted = (E.tenant_id == tx.tenant_id, E.state.in_([one.value for one in states]))
+    return [
+        effect_of(row) for row in tx.c.execute(sa.select(effects).where(*wanted).order_by(E.created_at).limit(limit))
+    ]
+
+
 # ---- intending -----------------------------------------------------------------------------------------------------
 def intend(
     tx: Tx,
@@ -178,6 +186,7 @@ def attempt(
     now: datetime,
     wire_timeout_s: float,
     reserve: Mapping[str, tuple[int, int]],
+    agent: str = "",
 ) -> Attempt:
     """Commits to sending: law 5's `attempted`. Uses up the approval, takes quota name → (amount, limit) over the whole tree.
 
@@ -193,6 +202,8 @@ def attempt(
         return Attempt(stopped="cancelled")
     if held.paused:
         return Attempt(stopped="paused")
+    if halts.meets(tx, held.item_id, now, agent=agent, connection_id=row.connection_id) is not None:
+        return Attempt(stopped="halted")
     again = expect in (EffectState.ATTEMPTED, EffectState.UNKNOWN)  # approval and quota were used by the first attempt
     if not again:
         approved = _approved(tx, row) if row.decision == "ask" else None

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
+from orchestrator.store.halt_tables import halts
 from orchestrator.store.tables import metadata, schema_version, step_log
 from orchestrator.store.trigger_tables import followed, triggers
 
@@ -60,6 +61,10 @@ def _sealed_credentials(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[credentials])
 
 
+def _halts(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[halts])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -67,6 +72,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "step log rows of any size", _step_log_with_rowid),
     Migration(5, "sealed credentials", _sealed_credentials),
     Migration(6, "triggers and followed accounts", _triggers),
+    Migration(7, "halts", _halts),
 )
 
 

@@ -1,4 +1,7 @@
-"""News for surfaces, written in the transaction that made it and delivered at least once. Control goes down by calls, news goes up here."""
+"""News for surfaces, written in the transaction that made it and delivered at least once. Control goes down by calls, news goes up here.
+
+Some of it is put here by name; the rest is made of a transaction's audit events (`domain.audit.FOLLOWED`) as it ends.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,12 @@ from orchestrator.store.database import Tx
 from orchestrator.store.tables import outbox
 
 N = outbox.c
+EVERYBODYS = "*"  # stands for an item: news about the house, for whoever follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One row. `outbox_id` rises; on PostgreSQL a lower id may become visible after a higher one."""
+    """One row. `outbox_id` rises in the order of the commits: it is drawn under the lock of the tenant's chain."""
 
     outbox_id: int
     item_id: str
@@ -29,26 +33,20 @@ class News:
     attempts: int
 
 
-_put = sa.insert(outbox)
-
-
 def put(
     tx: Tx, item_id: str, kind: str, body: Mapping[str, Any], address: Mapping[str, Any] | None, now: datetime
 ) -> None:
-    """Leaves news about an item; without an address it is for followers only and never due."""
-    tx.c.execute(
-        _put,
-        [
-            {
-                "tenant_id": tx.tenant_id,
-                "item_id": item_id,
-                "kind": kind,
-                "address": None if address is None else dict(address),
-                "body": dict(body),
-                "created_at": now,
-                "next_at": None if address is None else now,
-            }
-        ],
+    """Leaves news about an item; without an address it is for followers only and never due. Written as the transaction ends."""
+    tx.tell(
+        {
+            "tenant_id": tx.tenant_id,
+            "item_id": item_id,
+            "kind": kind,
+            "address": None if address is None else dict(address),
+            "body": dict(body),
+            "created_at": now,
+            "next_at": None if address is None else now,
+        }
     )
 
 
@@ -60,8 +58,15 @@ def after(
     if item_id is not None:
         stmt = stmt.where(N.item_id == item_id)
     if seen_by is not None:
-        stmt = stmt.where(visibility.item_is_seen(tx, N.item_id, seen_by))
+        stmt = stmt.where(sa.or_(N.item_id == EVERYBODYS, visibility.item_is_seen(tx, N.item_id, seen_by)))
     return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
+
+
+def bounds(tx: Tx) -> tuple[int, int]:
+    """(oldest, newest) id that is kept; (0, 0) where there is no news."""
+    stmt = sa.select(sa.func.min(N.outbox_id), sa.func.max(N.outbox_id)).where(N.tenant_id == tx.tenant_id)
+    oldest, newest = tx.c.execute(stmt).one()
+    return int(oldest or 0), int(newest or 0)
 
 
 def due(tx: Tx, now: datetime, limit: int = 100) -> list[News]:

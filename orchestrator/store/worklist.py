@@ -292,7 +292,7 @@ def _reasons(tx: Tx, row: Any) -> list[str]:
 def reasons_of(row: Any, kinds: Sequence[str], *, is_pausing: bool) -> list[str]:
     """What a waiting row waits on, its open waits' kinds known. INVARIANT: "paused" is said only when nothing below it runs."""
     found = [WaitKind.PAUSED.value] if row.paused and not is_pausing else []
-    found += kinds
+    found += [kind for kind in kinds if kind not in found]
     if row.blocked_by and WaitKind.CHILD.value not in found:
         found.append(WaitKind.CHILD.value)
     if (row.snooze_until is not None or row.hold_until_s is not None) and WaitKind.TIMER.value not in found:
@@ -318,6 +318,7 @@ def _waiting_words(row: Any, reasons: Sequence[str], now: datetime) -> str:
         "timer": "its time",
         "reconsent": "a connection",
         "repair": "a person to look",
+        "paused": "a halt to be lifted (`deputy halt --ls`)",
     }
     return f"Waiting for {' and '.join(words.get(kind, kind) for kind in reasons) or 'its next turn'}{_since(row.started_at, now)}."
 

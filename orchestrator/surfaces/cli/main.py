@@ -37,6 +37,7 @@ COMMANDS = {
     "doctor": "Look for what is wrong, with a fix for each.",
     "capabilities": "Everything this program can do, for programs.",
     "serve": "The desk in the browser and over HTTP.",
+    "halt": "The kill switch: stop everything, one agent or one connector; --lift goes on.",
     "worker": "Work on the worklist (started by itself when needed).",
 }
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

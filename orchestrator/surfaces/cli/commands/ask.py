@@ -214,7 +214,9 @@ def next_steps(document: Mapping[str, Any], speaker: str | None = None) -> list[
     steps = [f"deputy inbox show {pending[0]}", f"deputy inbox approve {' '.join(pending)}"] if pending else []
     if document.get("question") and document["state"] == "waiting":
         steps.append(f'deputy work answer {document["question"]["item_id"]} "…"')
-    if "paused" in document["waiting_on"]:
+    if any(wait["kind"] == "paused" for wait in document["waits"]):
+        steps.append("deputy halt --ls")
+    elif "paused" in document["waiting_on"]:
         steps.append(f"deputy run resume {document['item_id']}")
     if document.get("route") == "agent" and document["run_id"] is not None:
         steps.append(f"deputy run show {document['run_id']}")
