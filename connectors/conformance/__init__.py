@@ -6,8 +6,9 @@
     def provider(tmp_path) -> Provider:
         return Provider(connector=MyConnector(...), account=Account(...), ...)
 
-Tests of families that the connector does not name, and of faults that it cannot provoke, are skipped. The suite writes to the
-accounts it is given. Needs pytest and jsonschema; nothing of Deputy's imports it.
+Tests of families that the connector does not name, and of faults that it cannot provoke, are skipped; of families that it does
+not name they are not even collected where the module says `OFFERS = ("mail",)`, see `collecting`. The suite writes to the accounts
+it is given. Needs pytest and jsonschema; nothing of Deputy's imports it.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ def _found(provider: Provider, word: str, **more: Any) -> list[dict[str, Any]]:
 
 
 class TestCalendar:
+    family = "calendar"
+
     def test_a_series_is_listed_instance_by_instance(self, provider: Provider) -> None:
         """Each instance has an id and a time of its own and names its series; pages walk them in order."""
         provider.need("calendar")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from jsonschema import Draft202012Validator
 
+from connectors.conformance.collecting import needs
 from connectors.conformance.examples import Example, count, example
 from connectors.conformance.provider import EFFECTS, MAKERS, READS, Provider, new_key
 from connectors.errors import (
@@ -47,6 +48,7 @@ class TestReads:
         with pytest.raises(InvalidCall):
             provider.do(tool, {"no_such_argument": 1})
 
+    @needs("mail")
     def test_errors_say_what_to_do(self, provider: Provider) -> None:
         """A refusal carries a message and a fix, and names no address."""
         provider.need("mail.get_message")

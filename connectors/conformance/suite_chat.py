@@ -10,6 +10,8 @@ from connectors.errors import Conflict, Forbidden, NotFound
 
 
 class TestChat:
+    family = "chat"
+
     def test_pages_join_to_the_whole_history(self, provider: Provider) -> None:
         """Walking a channel's pages meets every message once."""
         provider.need("chat")

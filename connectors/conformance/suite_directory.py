@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.conformance.collecting import needs
 from connectors.conformance.provider import Provider
 from connectors.errors import NotFound
 
 
 class TestDirectory:
+    family = "directory"
+
     def test_pages_join_to_the_whole_list(self, provider: Provider) -> None:
         """Walking the pages meets everybody once, in one order."""
         provider.need("directory")
@@ -36,6 +39,7 @@ class TestDirectory:
         assert me in found
         assert provider.read("directory.get_person", person_id=me["person_id"]) == me
 
+    @needs("mail")
     def test_strangers_are_not_found(self, provider: Provider) -> None:
         """An address nobody entered is NotFound, also after mail was sent to it."""
         provider.need("directory", "mail")

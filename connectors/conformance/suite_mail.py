@@ -16,6 +16,8 @@ def _ids(answer: dict[str, list[dict[str, str]]]) -> list[str]:
 
 
 class TestMail:
+    family = "mail"
+
     def test_pages_join_to_the_whole_list_in_both_orders(self, provider: Provider) -> None:
         """Walking the pages meets every message once; oldest first is newest first turned round."""
         provider.need("mail")

@@ -21,6 +21,7 @@ from tests.services import radicale
 from tests.services.fault_proxy import Fault, FaultProxy
 from tests.services.radicale import Radicale
 
+OFFERS = ("calendar",)
 PUT = b"PUT /"
 
 

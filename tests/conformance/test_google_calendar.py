@@ -23,6 +23,7 @@ from tests.services.google_calendar import Fault, GoogleCalendar
 
 __all__ = ["TestCalendar", "TestEffects", "TestReads", "TestTools"]
 
+OFFERS = ("calendar",)  # mail and the directory have runs of their own
 REFUSALS: dict[type[ConnectorError], Fault] = {RateLimited: Fault.RATE_LIMIT, ReconsentNeeded: Fault.UNAUTHORIZED}
 
 
@@ -47,15 +48,7 @@ def server() -> Iterator[GoogleCalendar]:
 
 
 @pytest.fixture
-def provider(server: GoogleCalendar, request: pytest.FixtureRequest) -> Iterator[Provider]:
-    about = getattr(request.node, "callspec", None)
-    name = str(about.params.get("tool") or about.params.get("family") or "") if about is not None else ""
-    if name.partition(".")[0] in ("mail", "directory", "chat") and "TestTools" not in request.node.nodeid:
-        pytest.skip(
-            f"the emulator lacks {name.partition('.')[0]}: it is a calendar, and the others have runs of their own"
-        )
-    if "test_errors_say_what_to_do" in request.node.nodeid:
-        pytest.skip("the emulator lacks mail: it is a calendar, and the others have runs of their own")
+def provider(server: GoogleCalendar) -> Iterator[Provider]:
     server.begin_again(company(_now))
     with connecting(server.root, _now) as connector, connecting(f"http://127.0.0.1:{_dead_port()}", _now) as nowhere:
         dead: list[GoogleConnector] = []

@@ -21,6 +21,7 @@ from tests.services import dovecot
 from tests.services.dovecot import Dovecot
 from tests.services.fault_proxy import Fault, FaultProxy
 
+OFFERS = ("mail",)
 SENDS = ("mail.send", "mail.reply", "mail.forward")
 CHANGED_BY = {  # what the client says on the line when it changes something
     "mail.create_draft": b"X-Deputy-Effect",

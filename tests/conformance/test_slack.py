@@ -20,6 +20,8 @@ from tests.services import emulate
 from tests.services.emulate import Emulate
 from tests.services.fault_proxy import Fault, FaultProxy
 
+OFFERS = ("chat", "directory")
+
 
 @pytest.fixture(scope="module")
 def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulate]:
