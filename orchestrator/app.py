@@ -44,7 +44,7 @@ def desk(settings: Settings) -> Deputy:
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
-        return Deputy(store, owner=prepare(settings, store))
+        return Deputy(store, owner=prepare(settings, store), newcomers=settings.default_role)
     except BaseException:
         store.close()
         raise

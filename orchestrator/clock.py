@@ -29,6 +29,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _offset()
 
 
+def real() -> datetime:
+    """Aware UTC time that nobody shifts: for what guards a door (sessions, keys, links), never for work."""
+    return datetime.now(UTC)
+
+
 def boot_s() -> float:
     """Seconds since boot, suspended time included (CLOCK_BOOTTIME): comparable within one machine's uptime only."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

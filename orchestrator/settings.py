@@ -21,6 +21,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, EnvSettingsSource, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings.sources import DotEnvSettingsSource, PydanticBaseSettingsSource
 
+from orchestrator.access_settings import AccessSettings
 from orchestrator.account_settings import AccountSettings
 from orchestrator.errors import UsageError
 from orchestrator.model_settings import ModelSettings, web_address
@@ -44,7 +45,7 @@ class Origin:
         return self.kind if not self.place else f"{self.kind} {self.place}"
 
 
-class Settings(AccountSettings):
+class Settings(AccessSettings, AccountSettings):
     """All settings, checked. Made by `load`, which knows the sources; never changed afterwards."""
 
     model_config = SettingsConfigDict(
@@ -383,7 +384,7 @@ def _bad_value(error: ValidationError, origins: Mapping[str, Origin]) -> UsageEr
     field = Settings.model_fields.get(name)
     value = first.get("input")
     inner = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:])
-    secret = name in ("token", "database_url", "model_api_key", "credentials_key") or isinstance(
+    secret = name in ("token", "database_url", "model_api_key", "credentials_key", "oidc_client_secret") or isinstance(
         value, Mapping | list | tuple
     )
     shown = "" if secret or value is None else f" {value!r}"

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator import clock, ids
+from orchestrator.deputy.access import Access
 from orchestrator.deputy.halts import Halts
 from orchestrator.deputy.memories import Memories
 from orchestrator.deputy.news import News
@@ -42,6 +43,7 @@ from orchestrator.domain.effect import ApprovalState
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, Origin, State, WaitKind
 from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
+from orchestrator.domain.rights import MEMBER
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import audit as audit_table
@@ -52,6 +54,7 @@ from orchestrator.store import outbox as outbox_table
 from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
 from orchestrator.store import spans as spans_table
+from orchestrator.store import workers as workers_table
 from orchestrator.store.database import Store, Tx
 from orchestrator.store.worklist import NewItem
 
@@ -60,11 +63,15 @@ Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what
 
 
 class Deputy:
-    """The verbs, over one store. `owner` is the local owner's principal id: who the command line speaks for."""
+    """The verbs, over one store. `owner` is the local owner's principal id: who the command line speaks for.
 
-    def __init__(self, store: Store, *, owner: str) -> None:
+    `newcomers`: the role of colleagues to whom none was given.
+    """
+
+    def __init__(self, store: Store, *, owner: str, newcomers: str = MEMBER) -> None:
         self._store = store
         self._owner = owner
+        self.access = Access(store, owner=owner, newcomers=newcomers)
         self.triggers = Triggers(store)
         self.memories = Memories(store)
         self.news = News(store)
@@ -72,6 +79,14 @@ class Deputy:
 
     def close(self) -> None:
         self._store.close()
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Worker processes, oldest first: {"worker_id", "host", "pid", "silent_s"}. Raises StoreUnavailable."""
+        with self._store.read() as tx:
+            return [
+                {"worker_id": one.worker_id, "host": one.host, "pid": one.pid, "silent_s": round(one.silent_s, 1)}
+                for one in workers_table.every(tx)
+            ]
 
     # ---- who ---------------------------------------------------------------------------------------------------------
     def principal(self, name: str | None) -> Principal:
@@ -94,10 +109,8 @@ class Deputy:
         if len(found) > 1:
             names = ", ".join(f"{p.name} <{p.address}>" for p in found)
             raise UsageError(f"{name!r} could be {names}", fix="give the address")
-        roles = (
-            frozenset({"admin", "approver", "operator"}) if found[0].address == self._owner else frozenset({"approver"})
-        )
-        return Principal(principal_id=found[0].address, name=found[0].name, roles=roles)
+        with self._store.read() as tx:
+            return self.access.principal_in(tx, found[0])
 
     # ---- worklist ----------------------------------------------------------------------------------------------------
     def submit(
@@ -305,6 +318,9 @@ class Deputy:
             raise UsageError(f"unknown verdict {verdict!r}", fix="use approve, deny or edit")
         now = clock.now()
         with self._store.tx() as tx:
+            card = approvals_table.get(tx, approval_id)
+            tool, asked_by = effects_table.get(tx, card.effect_id).tool, worklist.get(tx, card.item_id).requester
+            self.access.may_decide(tx, who, tool=tool, requester=asked_by)
             if verdict == "edit":
                 if not args:
                     raise UsageError("an edit needs the changed arguments", fix="give at least one NAME=VALUE")

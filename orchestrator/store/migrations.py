@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from orchestrator.errors import StoreUnavailable
+from orchestrator.store.access_tables import TABLES as ACCESS_TABLES
 from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
 from orchestrator.store.halt_tables import halts
@@ -65,6 +66,10 @@ def _halts(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[halts])
 
 
+def _access(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=list(ACCESS_TABLES))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -73,6 +78,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(5, "sealed credentials", _sealed_credentials),
     Migration(6, "triggers and followed accounts", _triggers),
     Migration(7, "halts", _halts),
+    Migration(8, "links, sessions, keys, roles", _access),
 )
 
 

@@ -1,16 +1,21 @@
-"""`deputy config`: every setting, its value and where it comes from. Secrets stay masked."""
+"""`deputy config`: every setting, its value and where it comes from, secrets masked; and who may come in: keys, sign-ins, links."""
 
 from __future__ import annotations
 
 import click
 
-from orchestrator.surfaces.cli import options
+from orchestrator.surfaces.cli import coming_in, options
 from orchestrator.surfaces.cli.session import Session
 
 
 @click.group()
 def command() -> None:
-    """Settings: flags, then DEPUTY_* variables, .env, deputy.toml, the secrets folder, defaults."""
+    """Settings: flags, then DEPUTY_* variables, .env, deputy.toml, the secrets folder, defaults. API keys and sign-ins."""
+
+
+command.add_command(coming_in.key)
+command.add_command(coming_in.sessions)
+command.add_command(coming_in.link)
 
 
 @command.command()

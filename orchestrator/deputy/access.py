@@ -1,0 +1,421 @@
+"""Who may come in: one-time links, sessions, API keys, roles. Rows, so that every desk on the database knows them at once.
+
+A secret leaves this room once, when it is made; what is kept is its digest. Expiry is by the real clock, whatever the office's says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator import clock, ids
+from orchestrator.deputy.views import audited
+from orchestrator.domain import document as documents
+from orchestrator.domain import rights
+from orchestrator.domain.person import Person
+from orchestrator.domain.principal import Principal
+from orchestrator.errors import Conflict, NotEligible, NotFound, Unauthorized, UsageError
+from orchestrator.store import access as rows
+from orchestrator.store import people as people_table
+from orchestrator.store import roles as roles_table
+from orchestrator.store.database import Store, Tx
+
+KEY_PREFIX = "dpt_"
+LINK_LIVES = timedelta(minutes=10)
+SIGN_IN_LIVES = timedelta(minutes=10)
+KEY_LIVES = timedelta(days=90)
+LONGEST_KEY = timedelta(days=366)
+MOST_KEYS = 100  # live ones of a person
+
+
+def digest_of(secret: str) -> str:
+    """SHA-256, hexadecimal. Enough for random secrets of 192 bits and more: nothing to guess, nothing to salt."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+class Access:
+    """Over one store. `owner`: the local owner's address; `newcomers`: the role of colleagues to whom none was given."""
+
+    def __init__(self, store: Store, *, owner: str, newcomers: str = rights.MEMBER) -> None:
+        self._store = store
+        self._owner = owner
+        self._newcomers = newcomers
+
+    # ---- people ------------------------------------------------------------------------------------------------------
+    def principal_in(self, tx: Tx, person: Person) -> Principal:
+        """The person with the roles they have at this moment."""
+        found = roles_table.effective(tx, person, owner=self._owner, newcomers=self._newcomers)
+        return Principal(principal_id=person.address, name=person.name, roles=found)
+
+    def present(self, tx: Tx, address: str) -> Principal | None:
+        """By address alone; None for whom the directory does not know (any more), or who has no role (any more)."""
+        try:
+            person = people_table.get(tx, address)
+        except NotFound:
+            if address != self._owner:
+                return None
+            person = Person(address=address, name=address, inside=True)
+        found = self.principal_in(tx, person)
+        return found if found.roles else None
+
+    def of_address(self, address: str) -> Principal | None:
+        """Whom a trusted proxy vouches for; None as `present`."""
+        with self._store.read() as tx:
+            return self.present(tx, address.strip().lower())
+
+    def may_decide(self, tx: Tx, who: Principal, *, tool: str, requester: str) -> None:
+        """NotEligible for whoever was taken off meanwhile, and for an approver outside of what they were given."""
+        now = self.present(tx, who.principal_id)
+        if now is None or "decide" not in now.scopes or "decide" not in who.scopes:
+            raise NotEligible("you may not decide (any more)", fix="ask an admin for the role approver")
+        if who.principal_id == requester or now.roles & {"admin", "operator"}:
+            return
+        limits = roles_table.limits_of(tx, who.principal_id)
+        if limits and not any(rights.within(one, tool=tool, requester=requester) for one in limits):
+            raise NotEligible(f"you are no approver for {tool}", fix="ask an admin: deputy people roles")
+
+    # ---- one-time links ----------------------------------------------------------------------------------------------
+    def new_link(self, who: Principal) -> str:
+        """A token that opens one session as this person, within minutes, once. For their own eyes."""
+        _a_person(who)
+        token, now = secrets.token_urlsafe(24), clock.real()
+        with self._store.tx() as tx:
+            rows.add_link(tx, digest_of(token), who.principal_id, now, now + LINK_LIVES)
+            audited(tx, who, "link.made", clock.now(), {"until": (now + LINK_LIVES).isoformat()})
+        return token
+
+    def open_by_link(self, token: str, *, device: str, idle: timedelta, lives: timedelta) -> str:
+        """A session's token. Raises Unauthorized for a link that was used, is too old, or is not ours."""
+        with self._store.tx() as tx:
+            address = rows.take_link(tx, digest_of(token), clock.real())
+        if address is None:
+            raise Unauthorized("this link was used before, is too old, or is not ours", fix="deputy config link")
+        return self.open_session(address, via="link", device=device, idle=idle, lives=lives)
+
+    # ---- sessions ----------------------------------------------------------------------------------------------------
+    def open_session(self, address: str, *, via: str, device: str, idle: timedelta, lives: timedelta) -> str:
+        """A fresh session's token. Raises NotEligible for whom the directory does not know, or who has no role."""
+        token, now = secrets.token_urlsafe(32), clock.real()
+        digest = digest_of(token)
+        session = rows.Session(
+            session_id=ids.derived("ses", digest),
+            person=address,
+            via=via,
+            device=device[:200],
+            idle_s=int(idle.total_seconds()),
+            created_at=now,
+            seen_at=now,
+            expires_at=now + lives,
+        )
+        with self._store.tx() as tx:
+            who = self.present(tx, address)
+            if who is None:
+                raise NotEligible(
+                    "you are not known here, or have no role", fix="ask an admin: deputy people import, people role"
+                )
+            rows.add_session(tx, digest, session)
+            audited(tx, who, "session.opened", clock.now(), {"session": session.session_id, "via": via})
+        return token
+
+    def of_session(self, token: str) -> Principal | None:
+        """Whose session this is now; None when it is over, or its person may no longer come in."""
+        digest, now = digest_of(token), clock.real()
+        with self._store.read() as tx:
+            session = rows.session(tx, digest)
+            if session is None:
+                return None
+            who = None if session.is_over(now) else self.present(tx, session.person)
+        if who is None or session.seen_at <= now - rows.SEEN_EVERY:
+            with self._store.tx() as tx:
+                if who is None:
+                    rows.end_session(tx, digest)
+                else:
+                    rows.mark_session_seen(tx, digest, now)
+        return who
+
+    def sign_out(self, token: str) -> None:
+        """Ends this session, whoever's it is."""
+        with self._store.tx() as tx:
+            person = rows.end_session(tx, digest_of(token))
+            if person is not None:
+                who = Principal(principal_id=person, name=person)
+                audited(tx, who, "session.ended", clock.now(), {"sessions": 1})
+
+    def sessions(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
+        """One's own that are open, or everybody's for an admin; latest use first."""
+        if everybody:
+            _admin(who)
+        now = clock.real()
+        with self._store.read() as tx:
+            found = rows.sessions_of(tx, None if everybody else who.principal_id)
+        return [_session_entry(one) for one in found if not one.is_over(now)]
+
+    def end_sessions(self, who: Principal, *, session_id: str | None = None, of: str | None = None) -> dict[str, Any]:
+        """Signs out one session, or everywhere; one's own, or another's for an admin."""
+        address = (of or who.principal_id).lower()
+        if address != who.principal_id:
+            _admin(who)
+        with self._store.tx() as tx:
+            ended = rows.end_sessions(tx, address, session_id)
+            if session_id is not None and not ended:
+                raise NotFound(f"there is no session {session_id!r}", fix="see: deputy config session ls")
+            audited(tx, who, "session.ended", clock.now(), {"person": address, "sessions": ended})
+        return {"person": address, "ended": ended}
+
+    # ---- API keys ----------------------------------------------------------------------------------------------------
+    def create_key(
+        self,
+        who: Principal,
+        *,
+        scopes: Sequence[str],
+        name: str = "",
+        of: str | None = None,
+        is_program: bool = False,
+        lives: timedelta = KEY_LIVES,
+    ) -> dict[str, Any]:
+        """The key's entry, and in "key" the key itself: shown this once. It never allows more than its person may.
+
+        `of`: another person, for an admin; deciding stays with themselves. A program's key never decides, and what it submits are
+        not the person's own words.
+        """
+        _a_person(who)
+        if who.limit is not None and "admin" not in who.limit:
+            raise NotEligible("a key makes no keys", fix="sign in, or use a key with the scope admin")
+        wanted = frozenset[rights.Scope](one for one in rights.SCOPES if one in scopes)
+        if unknown := sorted({*scopes} - wanted):
+            raise UsageError(f"there is no scope {unknown[0]!r}", fix=f"scopes are: {', '.join(rights.SCOPES)}")
+        if not wanted:
+            raise UsageError("the key has no scope", fix=f"scopes are: {', '.join(rights.SCOPES)}")
+        if is_program and "decide" in wanted:
+            raise UsageError("a program never approves", fix="leave out the scope decide")
+        if not timedelta(minutes=1) <= lives <= LONGEST_KEY:
+            raise UsageError("a key lives between a minute and a year", fix="e.g. --expires 90d")
+        if len(name) > 80:
+            raise UsageError("the name has more than 80 characters", fix="choose a shorter one")
+        address, now = (of or who.principal_id).strip().lower(), clock.real()
+        if address != who.principal_id:
+            _admin(who)
+            if "decide" in wanted:
+                raise NotEligible("only they themselves give away their decisions", fix="leave out the scope decide")
+        key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        text = f"{KEY_PREFIX}{key_id}_{secret}"
+        with self._store.tx() as tx:
+            person = self.present(tx, address)
+            if person is None:
+                raise NotFound(f"{address} is not in the directory, or has no role", fix="see: deputy people roles")
+            bound = person.scopes if who.limit is None else person.scopes & who.limit
+            if over := sorted(wanted - bound):
+                raise NotEligible(f"{address} does not have the scope {over[0]!r}", fix="see: deputy people roles")
+            if sum(not one.is_over(now) for one in rows.keys_of(tx, address)) >= MOST_KEYS:
+                raise Conflict(f"{address} has {MOST_KEYS} keys", fix="take one back: deputy config key rm")
+            key = rows.Key(
+                key_id=key_id,
+                hash=digest_of(text),
+                name=name,
+                person=address,
+                scopes=[one for one in rights.SCOPES if one in wanted],
+                is_human=not is_program,
+                created_by=who.principal_id,
+                created_at=now,
+                expires_at=now + lives,
+            )
+            rows.add_key(tx, key)
+            body = {"key": key_id, "person": address, "scopes": list(key.scopes), "program": is_program}
+            audited(tx, who, "key.created", clock.now(), body)
+        return _key_entry(key, now) | {"key": text}
+
+    def of_key(self, text: str) -> tuple[Principal, str]:
+        """Who speaks with this key, narrowed to it, and its id. Raises Unauthorized."""
+        key_id = text.removeprefix(KEY_PREFIX).partition("_")[0] if text.startswith(KEY_PREFIX) else ""
+        now = clock.real()
+        with self._store.read() as tx:
+            key = rows.key(tx, key_id)
+            same = hmac.compare_digest(digest_of(text), key.hash if key is not None else digest_of(""))
+            person = self.present(tx, key.person) if key is not None and same else None
+        if key is None or not same:
+            raise Unauthorized("this API key is not ours", fix="deputy config key create")
+        if key.is_over(now):
+            raise Unauthorized(
+                f"the API key {key_id} has expired or was taken back", fix="make another: deputy config key create"
+            )
+        if person is None:
+            raise Unauthorized(f"the person of the API key {key_id} may no longer come in", fix="ask an admin")
+        if key.used_at is None or key.used_at <= now - rows.SEEN_EVERY:
+            with self._store.tx() as tx:
+                rows.mark_key_used(tx, key_id, now)
+        scopes = frozenset[rights.Scope](one for one in rights.SCOPES if one in key.scopes)
+        return person.with_key(scopes, is_human=key.is_human), key_id
+
+    def keys(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
+        """One's own, or everybody's for an admin; newest first. Nothing in them opens anything."""
+        if everybody:
+            _admin(who)
+        with self._store.read() as tx:
+            found = rows.keys_of(tx, None if everybody else who.principal_id)
+        return [_key_entry(one, clock.real()) for one in found]
+
+    def revoke_key(self, who: Principal, key_id: str) -> dict[str, Any]:
+        """One's own, or anyone's for an admin. It is of no use from the next request on."""
+        now = clock.real()
+        with self._store.tx() as tx:
+            found = rows.key(tx, key_id)
+            if found is None or (found.person != who.principal_id and "admin" not in who.roles):
+                raise NotFound(f"there is no key {key_id!r} of yours", fix="see: deputy config key ls")
+            rows.revoke_key(tx, key_id, now)
+            audited(tx, who, "key.revoked", clock.now(), {"key": key_id, "person": found.person})
+            fresh = rows.key(tx, key_id)
+        assert fresh is not None
+        return _key_entry(fresh, now)
+
+    def has_keys(self) -> bool:
+        """Whether any key is of use now."""
+        with self._store.read() as tx:
+            return rows.has_live_key(tx, clock.real())
+
+    # ---- roles -------------------------------------------------------------------------------------------------------
+    def roles(self, who: Principal) -> list[dict[str, Any]]:
+        """Everybody of the directory with the roles that count now, and who gave them."""
+        with self._store.read() as tx:
+            given: dict[str, list[roles_table.Role]] = {}
+            for one in roles_table.every(tx):
+                given.setdefault(one.person, []).append(one)
+            known = people_table.all(tx)
+            if self._owner not in {one.address for one in known}:
+                known = [*known, Person(address=self._owner, name=self._owner, inside=True)]
+            return [
+                {
+                    "person": one.address,
+                    "name": one.name,
+                    "inside": one.inside,
+                    "owner": one.address == self._owner,
+                    "roles": sorted(self.principal_in(tx, one).roles),
+                    "given": [_role_entry(role) for role in given.get(one.address, ())],
+                }
+                for one in known
+            ]
+
+    def set_roles(
+        self, who: Principal, address: str, roles: Iterable[str], *, limits: Mapping[str, Sequence[str]] | None = None
+    ) -> dict[str, Any]:
+        """The person has exactly these (and those of their groups at the identity provider); none given: a newcomer's again.
+
+        "none": they may no longer come in at all; sessions end, keys are taken back. Conflict for the last admin.
+        """
+        _admin(who)
+        _a_person(who)
+        wanted = sorted(set(roles))
+        for one in wanted:
+            if one not in rights.ASSIGNABLE:
+                raise UsageError(f"there is no role {one!r}", fix=f"roles are: {', '.join(rights.ASSIGNABLE)}")
+        if rights.NONE in wanted and len(wanted) > 1:
+            raise UsageError("'none' stands alone", fix="give either none, or roles")
+        narrow = {name: sorted(set(limits[name])) for name in rights.LIMITS if limits and limits.get(name)}
+        if narrow and "approver" not in wanted:
+            raise UsageError("only an approver is narrowed", fix="add the role approver")
+        with self._store.tx() as tx:
+            person = self._known(tx, address)
+            was_admin = "admin" in self.principal_in(tx, person).roles
+            body = {"person": person.address, "roles": wanted, "limits": narrow}
+            before = roles_table.put(
+                tx, person.address, wanted, source="assigned", by=who.principal_id, now=clock.now(), limits=narrow
+            )
+            after = roles_table.given(tx, person, owner=self._owner, newcomers=self._newcomers)
+            left = "admin" in after or roles_table.has_other_admin(tx, person.address, owner=self._owner)
+            if was_admin and not left:
+                raise Conflict("this is the last admin", fix="make somebody else an admin first")
+            ended = self._turned_away(tx, person.address) if self.present(tx, person.address) is None else {}
+            audited(tx, who, "roles.set", clock.now(), body | {"before": list(before)} | ended)
+            return body | {"effective": sorted(self.principal_in(tx, person).roles)} | ended
+
+    def take_groups(self, address: str, roles: Iterable[str]) -> None:
+        """What the identity provider's groups mean, as of this sign-in."""
+        wanted = sorted(set(roles))
+        with self._store.tx() as tx:
+            person = self._known(tx, address)
+            before = roles_table.put(
+                tx, person.address, wanted, source="groups", by="identity provider", now=clock.now()
+            )
+            if list(before) != wanted:
+                who = Principal(principal_id=person.address, name=person.name)
+                body = {"person": person.address, "roles": wanted, "before": list(before), "source": "groups"}
+                audited(tx, who, "roles.set", clock.now(), body)
+
+    def _known(self, tx: Tx, address: str) -> Person:
+        try:
+            return people_table.get(tx, address)
+        except NotFound:
+            if address.lower() != self._owner:
+                raise
+            return Person(address=self._owner, name=self._owner, inside=True)
+
+    def _turned_away(self, tx: Tx, address: str) -> dict[str, int]:
+        ended = rows.end_sessions(tx, address)
+        return {"sessions_ended": ended, "keys_revoked": rows.revoke_keys(tx, address, clock.real())}
+
+    # ---- sign-ins on their way to an identity provider ---------------------------------------------------------------
+    def keep_sign_in(self, state: str, browser: str, *, nonce: str, verifier: str, next: str) -> None:
+        now = clock.real()
+        kept = rows.SignIn(browser=digest_of(browser), nonce=nonce, verifier=verifier, next=next)
+        with self._store.tx() as tx:
+            rows.add_sign_in(tx, digest_of(state), kept, now, now + SIGN_IN_LIVES)
+
+    def take_sign_in(self, state: str, browser: str) -> rows.SignIn:
+        """What was kept, once, and only for the browser that began. Raises Unauthorized."""
+        with self._store.tx() as tx:
+            kept = rows.take_sign_in(tx, digest_of(state), clock.real())
+        if kept is None or not hmac.compare_digest(kept.browser, digest_of(browser)):
+            raise Unauthorized("this sign-in was not begun in this browser, or took too long", fix="begin again")
+        return kept
+
+
+def _a_person(who: Principal) -> None:
+    if not who.is_human:
+        raise NotEligible("a program cannot do this", fix="a person does, signed in")
+
+
+def _admin(who: Principal) -> None:
+    if "admin" not in who.roles:
+        raise NotEligible("this is an admin's", fix="ask one: deputy people roles")
+
+
+def _key_entry(key: rows.Key, now: datetime) -> dict[str, Any]:
+    state = "revoked" if key.revoked_at is not None else "expired" if key.expires_at <= now else "active"
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "person": key.person,
+        "scopes": list(key.scopes),
+        "program": not key.is_human,
+        "state": state,
+        "created_by": key.created_by,
+        "created_at": documents.iso(key.created_at),
+        "expires_at": documents.iso(key.expires_at),
+        "used_at": documents.iso(key.used_at),
+        "revoked_at": documents.iso(key.revoked_at),
+    }
+
+
+def _session_entry(session: rows.Session) -> dict[str, Any]:
+    return {
+        "session_id": session.session_id,
+        "person": session.person,
+        "via": session.via,
+        "device": session.device,
+        "created_at": documents.iso(session.created_at),
+        "seen_at": documents.iso(session.seen_at),
+        "expires_at": documents.iso(session.expires_at),
+    }
+
+
+def _role_entry(role: roles_table.Role) -> dict[str, Any]:
+    return {
+        "role": role.role,
+        "source": role.source,
+        "given_by": role.given_by,
+        "given_at": documents.iso(role.given_at),
+        "limits": dict(role.limits),
+    }
