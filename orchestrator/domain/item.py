@@ -95,6 +95,8 @@ class Item:
     error: Mapping[str, str] | None = None
     cancel_requested: bool = False
     paused: bool = False
+    lost_since: datetime | None = None  # restored from a backup of that instant: what was done after it is not known
+    legal_hold: str | None = None  # why nothing of it may be forgotten
 
     @property
     def is_final(self) -> bool:

@@ -63,6 +63,8 @@ def item_of(row: Any) -> Item:
         error=row.error,
         cancel_requested=row.cancel_requested,
         paused=row.paused,
+        lost_since=row.lost_since,
+        legal_hold=row.legal_hold,
     )
 
 

@@ -16,7 +16,8 @@ from orchestrator.store.access_tables import TABLES as ACCESS_TABLES
 from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
 from orchestrator.store.halt_tables import halts
-from orchestrator.store.tables import metadata, schema_version, step_log
+from orchestrator.store.measure_tables import measures
+from orchestrator.store.tables import metadata, schema_version, step_log, worklist
 from orchestrator.store.trigger_tables import followed, triggers
 
 _LOCK = 4_242_424_241  # PostgreSQL advisory lock held while migrating
@@ -70,6 +71,13 @@ def _access(c: sa.Connection) -> None:
     metadata.create_all(c, tables=list(ACCESS_TABLES))
 
 
+def _restores_and_measures(c: sa.Connection) -> None:
+    kind = worklist.c.lost_since.type.compile(c.dialect)
+    c.execute(sa.text(f"alter table worklist add column lost_since {kind}"))
+    c.execute(sa.text("alter table worklist add column legal_hold text"))
+    metadata.create_all(c, tables=[measures])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -79,6 +87,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(6, "triggers and followed accounts", _triggers),
     Migration(7, "halts", _halts),
     Migration(8, "links, sessions, keys, roles", _access),
+    Migration(9, "restores, legal holds, measures", _restores_and_measures),
 )
 
 

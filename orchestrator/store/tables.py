@@ -107,6 +107,8 @@ worklist = sa.Table(
     _c("error", Json),
     _c("cancel_requested", B, nullable=False, server_default=sa.false()),
     _c("paused", B, nullable=False, server_default=sa.false()),
+    _c("lost_since", UtcDateTime),  # restored from a backup of this instant: what was done after it is not known
+    _c("legal_hold", T),  # why nothing of this tree may be forgotten; on the root
 )
 _ready = worklist.c.state == "ready"
 _order = (worklist.c.tenant_id, worklist.c.deadline_at, worklist.c.item_id)

@@ -390,6 +390,7 @@ def _row(
         "idempotency_key": new.idempotency_key,
         "reply_to": None if new.reply_to is None else dict(new.reply_to),
         "options": dict(new.options),
+        "lost_since": parent.lost_since if parent is not None else None,
     }
 
 
