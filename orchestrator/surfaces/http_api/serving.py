@@ -1,13 +1,19 @@
-"""`deputy serve`: the web server of this process, and a worker beside it in a process of its own."""
+"""`deputy serve`: the web server of this process, and a worker beside it in a process of its own.
+
+SIGTERM or Ctrl-C drains: not ready, streams end, the worker claims nothing more and has its own time to finish, requests under way
+are answered. A second one ends at once; what was under way then is taken over by whoever works next.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -15,10 +21,13 @@ from orchestrator import app
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
+from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.http_api.server import application
 
-DRAIN_S = 20
-RESTART_S = 1.0
+DRAIN_S = 20  # requests under way
+WORKER_DRAIN_S = 25.0  # the worker's own limit is 20
+RESTART_S, LONGEST_RESTART_S = 1.0, 30.0  # between a worker's unforeseen end and the next one
+STEADY_S = 60.0  # a worker that lived so long had started well
 
 
 def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: Callable[[str], None]) -> int:
@@ -27,48 +36,100 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
         raise UsageError(f"{host} is not this machine alone", fix="bind 127.0.0.1, or set up sign-in first")
     desk = app.desk(settings)
     sessions = Sessions(desk)
-    web = application(desk, sessions)
+    drain = Drain()
     config = uvicorn.Config(
-        web, host=host, port=port, log_level="warning", timeout_graceful_shutdown=DRAIN_S, server_header=False
+        application(desk, sessions, drain=drain),
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=DRAIN_S,
+        server_header=False,
     )
-    server = uvicorn.Server(config)
-    listening = config.bind_socket()
+    listening = _bound(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
     say(f"Deputy listens on {address}")
     say(f"open once, as the owner: {address}{sessions.new_link()}")
     try:
-        asyncio.run(_run(server, listening, settings if with_worker else None))
+        asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, say))
     finally:
         desk.close()
     return 0
 
 
-async def _run(server: uvicorn.Server, listening: socket.socket, settings: Settings | None) -> None:
-    worker = asyncio.create_task(_keep_worker(settings)) if settings is not None else None
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again when it has ended, before a worker could."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _run(
+    server: _Server, listening: socket.socket, drain: Drain, settings: Settings | None, say: Callable[[str], None]
+) -> None:
+    def end() -> None:
+        if drain.has_begun():
+            os._exit(130)
+        say("ending; once more ends at once")
+        drain.begin()
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    worker = asyncio.create_task(_keep_worker(settings, drain, say)) if settings is not None else None
     try:
         await server.serve(sockets=[listening])
     finally:
+        drain.begin()
         if worker is not None:
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
+            await worker
 
 
-async def _keep_worker(settings: Settings) -> None:
-    """One worker at any time: started anew when it ends, stopped with the server."""
-    import os
-
-    command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "worker"]
-    while True:
-        started = await asyncio.create_subprocess_exec(*command, env={**os.environ, **settings.as_environment()})
-        try:
-            await started.wait()
-        except asyncio.CancelledError:
+async def _keep_worker(settings: Settings, drain: Drain, say: Callable[[str], None]) -> None:
+    """One worker at any time: started anew when it ends, stopped with the server. It ends when this process does, however it ends."""
+    command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "worker", "--until-eof"]
+    pause_s = RESTART_S
+    loop = asyncio.get_running_loop()
+    while not drain.has_begun():
+        began_s = loop.time()
+        worker = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **settings.as_environment()},
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C at the terminal is ours to pass on
+        )
+        ended, draining = asyncio.ensure_future(worker.wait()), asyncio.ensure_future(drain.ends(float("inf")))
+        await asyncio.wait({ended, draining}, return_when=asyncio.FIRST_COMPLETED)
+        if drain.has_begun():
             with suppress(ProcessLookupError):
-                started.terminate()
-            await started.wait()
-            raise
-        await asyncio.sleep(RESTART_S)
+                worker.terminate()
+            try:
+                async with asyncio.timeout(WORKER_DRAIN_S):
+                    await ended
+            except TimeoutError:
+                worker.kill()
+                await worker.wait()
+            return
+        draining.cancel()
+        pause_s = RESTART_S if loop.time() - began_s > STEADY_S else min(LONGEST_RESTART_S, pause_s * 2)
+        say(f"the worker ended with exit code {ended.result()}; the next one starts in {pause_s:g} s")
+        await drain.ends(pause_s)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises UsageError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"port {port} on {host} cannot be taken: {error.strerror}", fix="choose another: deputy serve --port 0"
+        ) from error
+    listening.set_inheritable(False)
+    return listening
 
 
 def _is_loopback(host: str) -> bool:
