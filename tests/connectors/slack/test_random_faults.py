@@ -1,12 +1,10 @@
 """Faults drawn at random between the connector and emulate: whatever breaks, and wherever, an effect is there once or not at all.
 
-A sample here; DEPUTY_FAULT_RUNS=1000 for more. The caller does what the gate does: asks what became of a doubtful attempt, and
-sends again only where that is allowed.
+A sample here; DEPUTY_FAULT_RUNS=1000 for more.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
@@ -14,18 +12,17 @@ import pytest
 
 from connectors.conformance import Provider
 from connectors.conformance.provider import new_key, new_word
-from connectors.errors import ConnectorError, OutcomeUnknown, RateLimited, Unreachable
 from connectors.spec import Absent, Done
+from tests.connectors.attempts import Outcome, perform, runs
 from tests.connectors.slack import world
 from tests.services.fault_proxy import Fault, FaultProxy
 
-RUNS = int(os.environ.get("DEPUTY_FAULT_RUNS", "60"))
 TOOLS = ["chat.post_message", "chat.send_direct", "chat.create_channel"]
 READS = [b"/api/auth.test", b"/api/conversations.info", b"/api/conversations.members", b"/api/users.list"]
 READS += [b"/api/conversations.list", b"/api/conversations.open", b"/api/conversations.history"]
 
 
-@pytest.mark.parametrize("seed", range(RUNS))
+@pytest.mark.parametrize("seed", range(runs(60)))
 def test_an_effect_is_there_once_or_not_at_all(provider: Provider, line: FaultProxy, seed: int) -> None:
     """And it is there exactly when the caller was told so, or would be told when it asks."""
     draw = random.Random(seed)
@@ -38,38 +35,12 @@ def test_an_effect_is_there_once_or_not_at_all(provider: Provider, line: FaultPr
         status = draw.choice([500, 503] if fault is Fault.ANSWER_AFTER else [429, 500, 503])
         line.arm(fault, when=b"POST " + where, status=status, retry_after_s=1)
 
-    is_done = _perform(provider, tool, args, key)
+    outcome = perform(provider, tool, args, key)
 
     line.disarm()
     there = _count(line.url, tool, word)
-    assert there == int(is_done)
+    assert there == {Outcome.DONE: 1, Outcome.NOT_DONE: 0}[outcome]
     assert isinstance(provider.reconcile(tool, args, key), Done if there else Absent)
-
-
-def _perform(provider: Provider, tool: str, args: dict[str, Any], key: str) -> bool:
-    """As the gate does it, with enough patience for every fault armed."""
-    for _ in range(6):
-        try:
-            provider.do(tool, args, key=key)
-            return True
-        except (RateLimited, Unreachable):  # certainly not sent
-            continue
-        except OutcomeUnknown:
-            found = _look(provider, tool, args, key)
-            if isinstance(found, Done):
-                return True
-            if not provider.specs()[tool].provider_refuses_second:
-                return False
-    raise AssertionError("there were more failures than faults")
-
-
-def _look(provider: Provider, tool: str, args: dict[str, Any], key: str) -> object:
-    for _ in range(6):
-        try:
-            return provider.reconcile(tool, args, key)
-        except ConnectorError:  # busy or out of reach: looked at again
-            continue
-    raise AssertionError("there were more failures than faults")
 
 
 def _args(tool: str, word: str) -> dict[str, Any]:

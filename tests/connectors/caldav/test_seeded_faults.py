@@ -1,0 +1,71 @@
+"""Faults drawn at random on the line to Radicale: an event is made, changed, answered or cancelled once or not at all.
+
+A sample here; DEPUTY_FAULT_RUNS=1000 for more. Counted are the objects on the server's disk.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from connectors.conformance import Provider
+from connectors.conformance.provider import new_key, new_word
+from connectors.spec import Done
+from tests.connectors.attempts import Outcome, perform, runs
+from tests.connectors.caldav.world import ALEX, DANA, World
+from tests.services.fault_proxy import Fault
+
+PUT, BODY = b"PUT /", b"BEGIN:VEVENT"
+READS = [b"GET /", b"REPORT /", b"PROPFIND /", b"OPTIONS /"]
+WHEN = {"start": "2027-02-01T10:00:00+00:00", "end": "2027-02-01T10:30:00+00:00"}
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {  # what is asked, and what then stands in the object
+    "calendar.update_event": ({"title": "Later"}, "SUMMARY:Later"),
+    "calendar.cancel_event": ({"message": "Off"}, "STATUS:CANCELLED"),
+    "calendar.respond": ({"response": "accepted"}, "PARTSTAT=ACCEPTED"),
+}
+
+
+@pytest.mark.parametrize("seed", range(runs(60)))
+def test_an_effect_is_there_once_or_not_at_all(world: World, seed: int) -> None:
+    """It is done in the end, since the server refuses a second; a further attempt under the same key changes nothing."""
+    draw = random.Random(seed)
+    provider = Provider(connector=world.connector, account=world.account())
+    tool, word, key = draw.choice(["calendar.create_event", *CHANGES]), new_word(), new_key()
+    args, mark = _call(world, tool, word)
+    world.line.forget()
+    for _ in range(draw.randint(1, 4)):
+        fault = draw.choice([one for one in Fault if one is not Fault.DELAY])
+        # A 429 for something that was done would be a lie that nobody can see through.
+        status = draw.choice([500, 503] if fault is Fault.ANSWER_AFTER else [429, 500, 503])
+        when = draw.choice([PUT, BODY] if draw.random() < 0.7 else READS)
+        world.line.arm(fault, when=when, status=status, retry_after_s=1)
+
+    outcome = perform(provider, tool, args, key)
+
+    world.line.disarm()
+    there = world.objects()
+    assert outcome is Outcome.DONE
+    assert sum(mark in text.replace("\n ", "") for text in there.values()) == len(there) == 1
+    assert isinstance(provider.reconcile(tool, args, key), Done)
+    provider.do(tool, args, key=key)
+    assert world.objects() == there
+
+
+def _call(world: World, tool: str, word: str) -> tuple[dict[str, Any], str]:
+    """Arguments, and what the object says when it is done."""
+    if tool == "calendar.create_event":
+        return {"title": word, "attendees": [DANA], **WHEN}, f"SUMMARY:{word}"
+    asked, mark = CHANGES[tool]
+    if tool != "calendar.respond":
+        return {"event_id": world.do("create_event", title=word, **WHEN)["event_id"], **asked}, mark
+    lines = [
+        "DTSTART:20270201T100000Z",
+        "DTEND:20270201T103000Z",
+        f"SUMMARY:{word}",
+        f"ORGANIZER:mailto:{DANA}",
+        f"ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{ALEX}",
+    ]
+    world.server.put(ALEX, word, "\r\n".join(lines))
+    return {"event_id": f"evt_{word}", **asked}, mark
