@@ -37,6 +37,11 @@ def create_event(home: Home, args: Args, key: str) -> dict[str, Any]:
 
     start, end = reads.time_of(args, "start"), reads.time_of(args, "end")
     _check_length(start, end)
+    if args.get("conference"):
+        raise InvalidCall(
+            "a CalDAV calendar has no video calls to make a link for",
+            fix="Leave conference out, and give a link of your own as location.",
+        )
     zone = wire.zone_of(args.get("zone") or home.zone.key)
     event: Any = icalendar.Event()
     event.add("UID", uid_of(key))

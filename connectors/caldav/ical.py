@@ -201,6 +201,14 @@ def people_of(component: Any) -> list[Any]:
     return list(found) if isinstance(found, list) else [found]
 
 
+def conference_of(component: Any) -> str | None:
+    """The address to meet at by video, else by other means (RFC 7986, 5.11), or what Google's calendars export for it."""
+    found = component.get("CONFERENCE") or component.get("X-GOOGLE-CONFERENCE") or []
+    links = [one for one in (found if isinstance(found, list) else [found]) if str(one).startswith("http")]
+    links.sort(key=lambda one: "VIDEO" not in str(getattr(one, "params", {}).get("FEATURE", "")).upper())
+    return str(links[0]) if links else None
+
+
 def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text.replace("\r\n", " ").replace("\n", " ")).strip()
 

@@ -77,7 +77,7 @@ def show(home: Home, one: Occurrence, calendar: str) -> dict[str, Any]:
     is_involved = bool(home.mine & {calendar, organizer, *(address for _, address in people if address)})
     if base["visibility"] == "private" and not is_involved:
         nothing = {"title": "busy", "location": "", "description": "", "organizer": calendar, "attendees": []}
-        return base | nothing | {"room": None, "recurrence": None, "etag": ""}
+        return base | nothing | {"room": None, "recurrence": None, "conference_url": None, "etag": ""}
     rooms = [address for who, address in people if address and _kind(who) in ROOMS]
     return base | {
         "title": str(component.get("SUMMARY", "")),
@@ -91,6 +91,7 @@ def show(home: Home, one: Occurrence, calendar: str) -> dict[str, Any]:
         ],
         "room": rooms[0] if rooms else None,
         "recurrence": None if one.is_apart else expand.rule_text(one.stored),
+        "conference_url": ical.conference_of(component),
         "etag": one.stored.etag,
     }
 

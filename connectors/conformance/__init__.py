@@ -16,15 +16,31 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"connectors.conformance.suite_{name}" for name in ("calendar", "calls", "chat", "directory", "mail", "tools"))
+    *(
+        f"connectors.conformance.suite_{name}"
+        for name in ("calendar", "calls", "chat", "chat_files", "chat_scheduled", "directory", "mail", "tools")
+    )
 )
 
 from connectors.conformance.provider import Provider  # noqa: E402
 from connectors.conformance.suite_calendar import TestCalendar  # noqa: E402
 from connectors.conformance.suite_calls import TestEffects, TestReads  # noqa: E402
 from connectors.conformance.suite_chat import TestChat  # noqa: E402
+from connectors.conformance.suite_chat_files import TestChatFiles  # noqa: E402
+from connectors.conformance.suite_chat_scheduled import TestChatScheduled  # noqa: E402
 from connectors.conformance.suite_directory import TestDirectory  # noqa: E402
 from connectors.conformance.suite_mail import TestMail  # noqa: E402
 from connectors.conformance.suite_tools import TestTools  # noqa: E402
 
-__all__ = ["Provider", "TestCalendar", "TestChat", "TestDirectory", "TestEffects", "TestMail", "TestReads", "TestTools"]
+__all__ = [
+    "Provider",
+    "TestCalendar",
+    "TestChat",
+    "TestChatFiles",
+    "TestChatScheduled",
+    "TestDirectory",
+    "TestEffects",
+    "TestMail",
+    "TestReads",
+    "TestTools",
+]

@@ -40,6 +40,10 @@ def count(provider: Provider, one: Example) -> int | None:
             return len(events)
         case "chat.post_message" | "chat.send_direct":
             return len(provider.read("chat.search", query=one.word)["messages"])
+        case "chat.send_file":
+            return len(provider.read("chat.list_files", query=one.word)["files"])
+        case "chat.schedule_message":
+            return len(provider.read("chat.list_scheduled", query=one.word)["scheduled"])
         case "chat.create_channel":
             return len(provider.read("chat.list_channels", query=one.word)["channels"])
         case _:
@@ -75,6 +79,22 @@ def a_post(provider: Provider, word: str) -> dict[str, Any]:
     return message
 
 
+def a_file(provider: Provider, word: str, **more: Any) -> dict[str, Any]:
+    args = {"channel": _channel(provider), "name": f"{word}.txt", "content": f"About {word}."} | more
+    file: dict[str, Any] = provider.do("chat.send_file", args)
+    return file
+
+
+def a_scheduled(provider: Provider, word: str, **more: Any) -> dict[str, Any]:
+    args = {"channel": _channel(provider), "text": word, "send_at": _tomorrow(provider)} | more
+    scheduled: dict[str, Any] = provider.do("chat.schedule_message", args)
+    return scheduled
+
+
+def _tomorrow(provider: Provider) -> str:
+    return iso(next_hour(provider.now()) + timedelta(days=1))
+
+
 def next_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
@@ -94,7 +114,7 @@ def _window(provider: Provider) -> dict[str, Any]:
     return {"start": iso(provider.now() - timedelta(days=7)), "end": iso(provider.now() + timedelta(days=14))}
 
 
-def _a_mail_with_attachment(provider: Provider) -> dict[str, Any]:
+def a_mail_with_attachment(provider: Provider) -> dict[str, Any]:
     found = provider.read("mail.search", has_attachment=True)["messages"]
     if not found:
         pytest.skip("the mailbox has no attachment to read")
@@ -108,7 +128,7 @@ _ARGS: Mapping[str, Callable[[Provider, str], dict[str, Any]]] = {
     "mail.search": lambda p, w: {"since": iso(p.now() - timedelta(days=60))},
     "mail.get_message": lambda p, w: {"message_id": a_mail(p, w)["message_id"]},
     "mail.get_thread": lambda p, w: {"thread_id": a_mail(p, w)["thread_id"]},
-    "mail.get_attachment": lambda p, w: _a_mail_with_attachment(p),
+    "mail.get_attachment": lambda p, w: a_mail_with_attachment(p),
     "mail.get_auto_reply": lambda p, w: {},
     "mail.send": lambda p, w: {"to": [_someone(p)], "subject": w, "body": "Text."},
     "mail.reply": lambda p, w: {"message_id": a_mail(p, new_word())["message_id"], "body": w},
@@ -139,6 +159,12 @@ _ARGS: Mapping[str, Callable[[Provider, str], dict[str, Any]]] = {
     "chat.history": lambda p, w: {"channel": a_post(p, w)["channel"]},
     "chat.search": lambda p, w: {"query": a_post(p, w)["text"]},
     "chat.get_thread": lambda p, w: {"message_id": a_post(p, w)["message_id"]},
+    "chat.list_files": lambda p, w: {"query": a_file(p, w)["name"]},
+    "chat.get_file": lambda p, w: {"file_id": a_file(p, w)["file_id"]},
+    "chat.list_scheduled": lambda p, w: {"query": a_scheduled(p, w)["text"]},
+    "chat.send_file": lambda p, w: {"channel": _channel(p), "name": f"{w}.txt", "content": f"About {w}."},
+    "chat.schedule_message": lambda p, w: {"channel": _channel(p), "text": w, "send_at": _tomorrow(p)},
+    "chat.cancel_scheduled": lambda p, w: {"scheduled_id": a_scheduled(p, w)["scheduled_id"]},
     "chat.post_message": lambda p, w: {"channel": _channel(p), "text": w},
     "chat.send_direct": lambda p, w: {"to": p.need_colleague().subject, "text": w},
     "chat.update_message": lambda p, w: {"message_id": a_post(p, new_word())["message_id"], "text": w},

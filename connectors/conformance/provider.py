@@ -30,6 +30,12 @@ class Provider:
     outsider: str = "nobody@outside.example"  # an address outside it
     channel: str | None = None  # a channel the account belongs to, the colleague not necessarily
     lacks: frozenset[str] = frozenset()  # tools of its families that its backend cannot do; documented by name
+    # Effects that its backend lets nobody mark: what they made is found again by itself, whatever the key. Documented by name.
+    found_by_state: frozenset[str] = frozenset()
+    # Moves the provider's own clock on, where it can be.
+    move_clock: Callable[[timedelta], None] | None = None
+    makes_conferences: bool = True  # whether its calendar has video calls
+    shares_mailbox: bool = True  # whether its chat reaches the mail of the same account
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lose_answer: Callable[[str], None] | None = None  # the call arrives, its answer does not
     lose_request: Callable[[str], None] | None = None  # the call does not arrive, and the caller cannot know
@@ -90,6 +96,8 @@ MAKERS = (
     "calendar.create_event",
     "chat.post_message",
     "chat.send_direct",
+    "chat.send_file",
+    "chat.schedule_message",
 )
 READS = sorted(spec.name for family in families.FAMILIES for spec in families.tool_specs(family) if spec.is_read)
 

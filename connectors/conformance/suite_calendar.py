@@ -221,3 +221,29 @@ class TestCalendar:
 
         with pytest.raises(InvalidCall):
             an_event(provider, new_word(), **wrong)
+
+    def test_a_conference_link_comes_with_the_event(self, provider: Provider) -> None:
+        """Asked for, every attendee's copy has the same link; a calendar without video calls refuses, and makes nothing."""
+        provider.need("calendar")
+        colleague = provider.need_colleague()
+        word = new_word()
+        if not provider.makes_conferences:
+            with pytest.raises(InvalidCall) as caught:
+                an_event(provider, word, conference=True)
+            assert "location" in caught.value.fix
+            assert _found(provider, word) == []
+            return
+
+        event = an_event(provider, word, conference=True, attendees=[colleague.subject])
+
+        [theirs] = _found(provider.of(colleague), word)
+        assert str(event["conference_url"]).startswith("https://")
+        assert theirs["conference_url"] == event["conference_url"]
+
+    def test_no_link_is_made_unasked(self, provider: Provider) -> None:
+        """Without `conference`, or with false, there is none."""
+        provider.need("calendar")
+
+        events = [an_event(provider, new_word()), an_event(provider, new_word(), conference=False)]
+
+        assert [event["conference_url"] for event in events] == [None, None]

@@ -103,7 +103,7 @@ class TestEffects:
     def test_a_done_effect_is_found_again(self, provider: Provider, tool: str) -> None:
         """Asked by key, the provider says done with the same answer; with a key never used it does not say done.
 
-        Save where repeating leaves the same state: what holds already is done, whoever did it.
+        Save where repeating leaves the same state, or the backend lets nobody mark what it made: what holds is done.
         """
         one = example(provider, tool)
         key = new_key()
@@ -112,7 +112,8 @@ class TestEffects:
         found = provider.reconcile(tool, one.args, key)
 
         assert found == Done(answer) or isinstance(found, Unknown)
-        if provider.specs()[tool].effect_class is not EffectClass.IDEMPOTENT:
+        is_by_key = provider.specs()[tool].effect_class is not EffectClass.IDEMPOTENT
+        if is_by_key and tool not in provider.found_by_state:
             assert not isinstance(provider.reconcile(tool, one.args, new_key()), Done)
 
     @pytest.mark.parametrize("tool", EFFECTS)

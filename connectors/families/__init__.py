@@ -10,6 +10,8 @@ from typing import Any
 
 from connectors.families import calendar as _calendar
 from connectors.families import chat as _chat
+from connectors.families import chat_files as _files
+from connectors.families import chat_scheduled as _scheduled
 from connectors.families import directory as _directory
 from connectors.families import mail as _mail
 from connectors.families.schema import DEFAULT_LIMIT, MAX_LIMIT
@@ -19,13 +21,16 @@ _FAMILIES: dict[str, tuple[ToolSpec, ...]] = {
     "directory": _directory.TOOLS,
     "mail": _mail.TOOLS,
     "calendar": _calendar.TOOLS,
-    "chat": _chat.TOOLS,
+    "chat": (
+        *(*_chat.READS, *_files.READS, *_scheduled.READS),
+        *(*_chat.EFFECTS, *_files.EFFECTS, *_scheduled.EFFECTS),
+    ),
 }
 
 DIRECTORY = frozenset(spec.name for spec in _directory.TOOLS)
 MAIL = frozenset(spec.name for spec in _mail.TOOLS)
 CALENDAR = frozenset(spec.name for spec in _calendar.TOOLS)
-CHAT = frozenset(spec.name for spec in _chat.TOOLS)
+CHAT = frozenset(spec.name for spec in _FAMILIES["chat"])
 FAMILIES = frozenset(_FAMILIES)
 
 COLLECTIONS: dict[str, dict[str, Any]] = {
@@ -111,6 +116,35 @@ COLLECTIONS: dict[str, dict[str, Any]] = {
             "author": "person",
             "text": "text",
             "sent_at": "datetime",
+        },
+    },
+    "files": {
+        "list": "chat.list_files",
+        "search": ["chat.list_files"],
+        "get": "chat.get_file",
+        "records": "files",
+        "key": "file_id",
+        "title": "name",
+        "order": {"field": "sent_at", "direction": "descending"},
+        "fields": {
+            "file_id": "id(files)",
+            "message_id": "id(chat_messages)",
+            "channel": "id(channels)",
+            "author": "person",
+            "name": "title",
+            "sent_at": "datetime",
+        },
+    },
+    "scheduled_messages": {
+        "list": "chat.list_scheduled",
+        "records": "scheduled",
+        "key": "scheduled_id",
+        "order": {"field": "send_at", "direction": "ascending"},
+        "fields": {
+            "scheduled_id": "id(scheduled_messages)",
+            "channel": "id(channels)",
+            "text": "text",
+            "send_at": "datetime",
         },
     },
 }

@@ -36,6 +36,7 @@ EVENT = s.record(
         "status": {"type": "string", "enum": ["confirmed", "cancelled"]},
         "visibility": {"type": "string", "enum": ["default", "private"]},
         "recurrence": s.nullable(s.STRING),
+        "conference_url": s.nullable(s.STRING),
         "etag": s.STRING,
     }
 )
@@ -59,6 +60,7 @@ EVENT_OUTPUT: dict[str, Any] = {
         "status": "attested",
         "visibility": "attested",
         "recurrence": "attested",
+        "conference_url": "text",
         "etag": "attested",
     },
     "author": "organizer",
@@ -249,6 +251,7 @@ EFFECTS = (
             "room": _ROOM,
             "recurrence": s.text("RRULE (RFC 5545), e.g. RRULE:FREQ=WEEKLY;COUNT=10."),
             "visibility": s.choice("Default default.", "default", "private"),
+            "conference": s.flag("Also with a link to meet by video, where the calendar can make one."),
         },
         required=["title", "start", "end"],
         gives=EVENT,
@@ -268,6 +271,7 @@ EFFECTS = (
                 "room": {"role": "pick", "type": "address"},
                 "recurrence": "time",
                 "visibility": "pick",
+                "conference": "pick",
             },
             "output": EVENT_OUTPUT,
         },

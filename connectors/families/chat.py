@@ -33,6 +33,9 @@ CHAT_MESSAGE = s.record(
         "reply_count": s.INTEGER,
         "reactions": s.list_of(s.record({"name": s.STRING, "by": s.list_of(s.ADDRESS)})),
         "edited": s.BOOLEAN,
+        "files": s.list_of(
+            s.record({"file_id": s.STRING, "name": s.STRING, "mime": s.STRING, "size_bytes": s.INTEGER})
+        ),
         "readers": READERS,
     }
 )
@@ -51,6 +54,8 @@ MESSAGE_OUTPUT: dict[str, Any] = {
         "reply_count": "attested",
         "reactions": "attested",
         "edited": "attested",
+        "files": "text",
+        "file_id": "id",
     },
     "author": "author",
     "readers": ["readers"],
@@ -322,5 +327,3 @@ EFFECTS = (
         effect_class=EffectClass.IDEMPOTENT,
     ),
 )
-
-TOOLS = READS + EFFECTS

@@ -43,7 +43,8 @@ def create_event(ctx: Context, args: Args) -> dict[str, Any]:
         for when in (body["start"], body["end"]):
             when.setdefault("timeZone", zone)
     params: dict[str, Any] = {}
-    if ctx.account.settings.get("conference") == "meet" and guests:
+    by_default = ctx.account.settings.get("conference") == "meet" and bool(guests)
+    if args.get("conference", by_default):
         key = {"conferenceSolutionKey": {"type": "hangoutsMeet"}, "requestId": event_id}
         body["conferenceData"] = {"createRequest": key}
         params["conferenceDataVersion"] = 1

@@ -233,7 +233,7 @@ def show(event: Resource, *, calendar: str, me: str, zone: str, rooms: Iterable[
     is_hidden = calendar != me and (base["visibility"] == "private" or "organizer" not in event)
     if is_hidden and not involves(event, me):
         nothing = {"title": "busy", "location": "", "description": "", "organizer": calendar, "attendees": []}
-        return base | nothing | {"room": None, "recurrence": None, "etag": ""}
+        return base | nothing | {"room": None, "recurrence": None, "conference_url": None, "etag": ""}
     organizer = organizer_of(event, calendar)
     rooms = frozenset(rooms)
     guests = [who for who in event.get("attendees", ()) if who.get("email") and not is_room(who, rooms)]
@@ -253,6 +253,7 @@ def show(event: Resource, *, calendar: str, me: str, zone: str, rooms: Iterable[
         ),
         "room": booked[0] if booked else None,
         "recurrence": "\n".join(event["recurrence"]) if event.get("recurrence") else None,
+        "conference_url": conference_link(event),
         "etag": _etag(event, base),
     }
 

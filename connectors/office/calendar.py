@@ -17,7 +17,7 @@ from connectors.scheduling import Hours, Interval, Preferences
 
 _COLUMNS = (
     "e.event_id, e.series_id, e.original_at, e.organizer, e.title, e.start_at, e.end_at, e.zone, e.all_day, e.location,"
-    " e.description, e.room, e.status, e.visibility, e.recurrence, e.busy, e.version"
+    " e.description, e.room, e.status, e.visibility, e.recurrence, e.busy, e.version, e.conference_url"
 )
 
 
@@ -146,7 +146,7 @@ def show(ctx: Context, one: Occurrence, calendar: str) -> dict[str, Any]:
     involved = row["organizer"] == ctx.me or any(who["address"] == ctx.me for who in attendees)
     if row["visibility"] == "private" and not involved:
         nothing = {"title": "busy", "location": "", "description": "", "organizer": calendar, "attendees": []}
-        return base | nothing | {"room": None, "recurrence": None, "etag": ""}
+        return base | nothing | {"room": None, "recurrence": None, "conference_url": None, "etag": ""}
     return base | {
         "title": row["title"],
         "location": row["location"],
@@ -163,6 +163,7 @@ def show(ctx: Context, one: Occurrence, calendar: str) -> dict[str, Any]:
         ],
         "room": row["room"],
         "recurrence": row["recurrence"],
+        "conference_url": row["conference_url"],
         "etag": str(row["version"]),
     }
 

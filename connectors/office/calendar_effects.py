@@ -17,6 +17,8 @@ from connectors.office.wire import Args
 from connectors.scheduling import DAYS
 
 LONGEST_S = 62 * 86_400
+# The office has no video calls: its links show what a real calendar would add, and lead nowhere (RFC 2606, .invalid).
+MEET = "https://meet.office.invalid/"
 
 
 def create_event(ctx: Context, args: Args) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def create_event(ctx: Context, args: Args) -> dict[str, Any]:
         room=_bookable(ctx, args.get("room"), start, end, without=event_id),
         recurrence_rule=None if rule is None else recurrence.check(rule, start, wire.zone_of(zone).key),
         visibility=args.get("visibility") or "default",
+        conference_url=f"{MEET}{event_id.removeprefix('evt_')}" if args.get("conference") else None,
     )
     row = _row(ctx, event_id)
     _tell(ctx, row, [who["address"] for who in calendar.attendees_of(ctx.c, event_id)], "Invitation", number=0)
@@ -60,6 +63,7 @@ def insert(
     recurrence_rule: str | None = None,
     visibility: str = "default",
     busy: bool = True,
+    conference_url: str | None = None,
     responses: dict[str, str] | None = None,
 ) -> None:
     """Stores an event on the calendars of organizer, attendees and room, without telling anybody."""
@@ -68,11 +72,11 @@ def insert(
     seen_from = ctx.now + ctx.lag_s if ctx.made else 0
     ctx.c.execute(
         "insert into events (event_id, organizer, title, start_at, end_at, zone, all_day, location, description, room, status,"
-        " visibility, recurrence, busy, version, key, made, seen_from)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'confirmed', ?, ?, ?, 1, ?, ?, ?)",
+        " visibility, recurrence, busy, version, key, made, seen_from, conference_url)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'confirmed', ?, ?, ?, 1, ?, ?, ?, ?)",
         (
             *(event_id, organizer, title, start, end, zone, int(_is_all_day(start, end, zone)), location, description),
-            *(room, visibility, recurrence_rule, int(busy), ctx.key, ctx.made, seen_from),
+            *(room, visibility, recurrence_rule, int(busy), ctx.key, ctx.made, seen_from, conference_url),
         ),
     )
     answers = responses or {}
@@ -217,9 +221,9 @@ def _target(ctx: Context, one: Occurrence, args: Args) -> sqlite3.Row:
 def _set_apart(ctx: Context, one: Occurrence, series_id: str) -> None:
     ctx.c.execute(
         "insert into events (event_id, series_id, original_at, organizer, title, start_at, end_at, zone, all_day, location,"
-        " description, room, status, visibility, recurrence, busy, version, key, made, seen_from)"
+        " description, room, status, visibility, recurrence, busy, version, key, made, seen_from, conference_url)"
         " select ?, event_id, ?, organizer, title, ?, ?, zone, all_day, location, description, room, status, visibility,"
-        " null, busy, version, null, 1, seen_from from events where event_id = ?",
+        " null, busy, version, null, 1, seen_from, conference_url from events where event_id = ?",
         (one.event_id, one.start, one.start, one.end, series_id),
     )
     ctx.c.execute(
@@ -266,7 +270,7 @@ def _tell(
     start, end = (datetime.fromtimestamp(row["start_at"], tz), datetime.fromtimestamp(row["end_at"], tz))
     day = f"{DAYS[start.weekday()].title()} {start:%d %b %Y}"
     when = f"{day} {start:%H:%M}–{end:%H:%M} ({row['zone']})"
-    lines = [row["title"], when, row["location"], message or row["description"]]
+    lines = [row["title"], when, row["location"], row["conference_url"], message or row["description"]]
     notice(
         ctx,
         number=number,

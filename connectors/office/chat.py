@@ -11,15 +11,18 @@ from connectors.office import directory, wire
 from connectors.office.context import Context
 from connectors.office.wire import Args
 
+EVER = 1 << 62  # later than every moment
+# What is scheduled is a message that is not there before `due_at` (0 for all others): SELECT takes the time first.
 SELECT = (
     "select m.seq, m.message_id, m.channel_id, m.author, m.text, m.sent_at, m.seen_from, m.thread_id, m.edited, c.name as channel_name,"
     " c.direct, c.private, p.name as author_name,"
-    " (select count(*) from messages r where r.thread_id = m.message_id and r.deleted = 0) as reply_count"
+    " (select count(*) from messages r where r.thread_id = m.message_id and r.deleted = 0 and r.due_at <= ?) as reply_count"
     " from messages m join channels c on c.channel_id = m.channel_id left join people p on p.address = m.author"
 )
-_MAY_SEE = (
+# Takes the account, until when rows are fresh, and the time.
+MAY_SEE = (
     "(c.private = 0 or exists (select 1 from members v where v.channel_id = c.channel_id and v.address = ?))"
-    " and m.deleted = 0 and m.seen_from <= ?"
+    " and m.deleted = 0 and m.seen_from <= ? and m.due_at <= ?"
 )
 
 
@@ -69,7 +72,7 @@ def search(ctx: Context, args: Args) -> dict[str, Any]:
 
 
 def _list(ctx: Context, args: Args, conditions: Sequence[str], given: Sequence[Any]) -> dict[str, Any]:
-    where, values = [*conditions, _MAY_SEE], [*given, ctx.me, ctx.fresh_until]
+    where, values = [*conditions, MAY_SEE], [*given, ctx.me, ctx.fresh_until, ctx.now]
     if (since := wire.time_of(args, "since")) is not None:
         where.append("m.sent_at >= ?")
         values.append(since)
@@ -84,7 +87,7 @@ def _list(ctx: Context, args: Args, conditions: Sequence[str], given: Sequence[A
     limit = wire.limit_of(args)
     rows = ctx.c.execute(
         f"{SELECT} where {' and '.join(where)} order by m.sent_at {direction}, m.seq {direction} limit ?",
-        [*values, limit + 1],
+        [ctx.now, *values, limit + 1],
     ).fetchall()
     last = rows[limit - 1] if len(rows) > limit else None
     return {
@@ -97,8 +100,8 @@ def get_thread(ctx: Context, args: Args) -> dict[str, Any]:
     one = find_message(ctx, args["message_id"])
     first = one["thread_id"] or one["message_id"]
     rows = ctx.c.execute(
-        f"{SELECT} where (m.message_id = ? or m.thread_id = ?) and m.deleted = 0 order by m.sent_at, m.seq",
-        (first, first),
+        f"{SELECT} where (m.message_id = ? or m.thread_id = ?) and m.deleted = 0 and m.due_at <= ? order by m.sent_at, m.seq",
+        (ctx.now, first, first, ctx.now),
     ).fetchall()
     return {"messages": [show(ctx.c, row) for row in rows]}
 
@@ -120,7 +123,7 @@ def find_channel(ctx: Context, channel: str, *, join: bool = False) -> sqlite3.R
 def find_message(ctx: Context, message_id: str) -> sqlite3.Row:
     """A message the account may see, also one that searches do not find yet."""
     row: sqlite3.Row | None = ctx.c.execute(
-        f"{SELECT} where m.message_id = ? and {_MAY_SEE}", (message_id, ctx.me, 1 << 62)
+        f"{SELECT} where m.message_id = ? and {MAY_SEE}", (ctx.now, message_id, ctx.me, EVER, ctx.now)
     ).fetchone()
     if row is None:
         raise NotFound(f"there is no chat message {message_id!r}", fix="Find it with chat.search.")
@@ -154,7 +157,7 @@ def show(c: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     return {
         "message_id": row["message_id"],
         "channel": row["channel_id"],
-        "channel_name": "direct" if row["direct"] else f"#{row['channel_name']}",
+        "channel_name": shown_name(row),
         "author": row["author"],
         "author_name": row["author_name"] or row["author"],
         "text": row["text"],
@@ -163,8 +166,24 @@ def show(c: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
         "reply_count": row["reply_count"],
         "reactions": [{"name": name, "by": by} for name, by in reactions.items()],
         "edited": bool(row["edited"]),
-        "readers": members(c, row["channel_id"]) if row["private"] else None,
+        "files": [
+            dict(one)
+            for one in c.execute(
+                "select file_id, name, mime, size_bytes from files where message_id = ? order by seq",
+                (row["message_id"],),
+            )
+        ],
+        "readers": readers(c, row),
     }
+
+
+def shown_name(row: sqlite3.Row) -> str:
+    return "direct" if row["direct"] else f"#{row['channel_name']}"
+
+
+def readers(c: sqlite3.Connection, row: sqlite3.Row) -> list[str] | None:
+    """Who alone can read what is said in the row's channel; None: every colleague."""
+    return members(c, row["channel_id"]) if row["private"] else None
 
 
 # ---- effects -------------------------------------------------------------------------------------------------------
@@ -179,12 +198,16 @@ def insert(
     text: str,
     sent_at: int,
     thread_id: str | None = None,
+    due_at: int = 0,
 ) -> None:
-    seen_from = ctx.now + ctx.lag_s if ctx.made else 0
+    seen_from = due_at or (ctx.now + ctx.lag_s if ctx.made else 0)
     ctx.c.execute(
         "insert into messages (message_id, channel_id, author, text, sent_at, thread_id, edited, deleted, key, made, seen_from,"
-        " search) values (?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
-        (message_id, channel_id, author, text, sent_at, thread_id, ctx.key, ctx.made, seen_from, search_text(text)),
+        " search, due_at) values (?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?)",
+        (
+            *(message_id, channel_id, author, text, sent_at, thread_id),
+            *(ctx.key, ctx.made, seen_from, search_text(text), due_at),
+        ),
     )
     ctx.touched.append(message_id)
 
@@ -214,18 +237,27 @@ def insert_channel(
 
 
 def post_message(ctx: Context, args: Args) -> dict[str, Any]:
+    return post(ctx, *place(ctx, args), args["text"])
+
+
+send_direct = post_message
+
+
+def place(ctx: Context, args: Args) -> tuple[str, str | None]:
+    """The channel, and the first message of the thread, that a post to `to`, or to `channel` and `thread_id`, goes into."""
+    if args.get("to") is not None:
+        return _direct_channel(ctx, args["to"]), None
     channel = find_channel(ctx, args["channel"], join=True)
-    thread_id = None
-    if args.get("thread_id") is not None:
-        first = find_message(ctx, args["thread_id"])
-        thread_id = first["thread_id"] or first["message_id"]
-        if first["channel_id"] != channel["channel_id"]:
-            raise InvalidCall("the thread is in another channel", fix="Name the thread's own channel.")
-    return _post(ctx, channel["channel_id"], args["text"], thread_id)
+    if args.get("thread_id") is None:
+        return channel["channel_id"], None
+    first = find_message(ctx, args["thread_id"])
+    if first["channel_id"] != channel["channel_id"]:
+        raise InvalidCall("the thread is in another channel", fix="Name the thread's own channel.")
+    return channel["channel_id"], first["thread_id"] or first["message_id"]
 
 
-def send_direct(ctx: Context, args: Args) -> dict[str, Any]:
-    to = wire.addresses([args["to"]])[0]
+def _direct_channel(ctx: Context, address: str) -> str:
+    to = wire.addresses([address])[0]
     if not directory.is_inside(ctx.c, to):
         raise NotFound(f"{to!r} is not in the chat", fix="Write a mail, or choose somebody of chat.list_users.")
     pair = sorted({ctx.me, to})
@@ -233,10 +265,10 @@ def send_direct(ctx: Context, args: Args) -> dict[str, Any]:
     channel_id = f"chn_d{wire.digest(pair)[:15]}"
     if ctx.c.execute("select 1 from channels where channel_id = ?", (channel_id,)).fetchone() is None:
         insert_channel(ctx, channel_id=channel_id, name=name, people=pair, private=True, direct=True)
-    return _post(ctx, channel_id, args["text"], None)
+    return channel_id
 
 
-def _post(ctx: Context, channel_id: str, text: str, thread_id: str | None) -> dict[str, Any]:
+def post(ctx: Context, channel_id: str, thread_id: str | None, text: str) -> dict[str, Any]:
     if not text.strip():
         raise InvalidCall("the text is empty", fix="Write something.")
     message_id = ctx.new_id("cm")

@@ -4,7 +4,7 @@ Which tools refuse a second call with the same key, and how (stronger than the f
 - mail.send, reply, forward, create_draft, calendar.create_event, chat.create_channel: the object's id is made from the key; a
   second call with the same arguments is absorbed and gets the first answer, with other arguments it is a Conflict. KEYED.
 - everything that is IDEMPOTENT in the family: absorbed by key as well, so that attendees are told once.
-- chat.post_message, chat.send_direct: as at most chat providers there is no such handle. A second call posts twice; the key is
+- chat.post_message, send_direct, send_file, schedule_message: as at most chat providers there is no such handle. A second call posts twice; the key is
   kept with the message, and `reconcile` finds it. UNKEYED.
 """
 
@@ -29,6 +29,8 @@ from connectors.office import (
     calendar,
     calendar_effects,
     chat,
+    chat_files,
+    chat_scheduled,
     directory,
     faults,
     following,
@@ -37,9 +39,9 @@ from connectors.office import (
     preconditions,
     wire,
 )
-from connectors.office.context import Context
+from connectors.office.context import Context, drawn_id
 from connectors.office.faults import Fault
-from connectors.office.office import Office, drawn_id
+from connectors.office.office import Office
 from connectors.spec import (
     Absent,
     Account,
@@ -92,6 +94,9 @@ HANDLERS: Mapping[str, Handler] = {
     "chat.history": chat.history,
     "chat.search": chat.search,
     "chat.get_thread": chat.get_thread,
+    "chat.list_files": chat_files.list_files,
+    "chat.get_file": chat_files.get_file,
+    "chat.list_scheduled": chat_scheduled.list_scheduled,
     "chat.post_message": chat.post_message,
     "chat.send_direct": chat.send_direct,
     "chat.update_message": chat.update_message,
@@ -99,6 +104,9 @@ HANDLERS: Mapping[str, Handler] = {
     "chat.add_reaction": chat.add_reaction,
     "chat.create_channel": chat.create_channel,
     "chat.invite": chat.invite,
+    "chat.send_file": chat_files.send_file,
+    "chat.schedule_message": chat_scheduled.schedule_message,
+    "chat.cancel_scheduled": chat_scheduled.cancel_scheduled,
 }
 
 _RAISED = frozenset({"mail.send", "mail.reply", "mail.forward", "mail.create_draft"})

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 ObjectIds = Callable[[str], str]
+
+
+def drawn_id(prefix: str) -> str:
+    return f"{prefix}_{uuid.uuid4().hex[:20]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

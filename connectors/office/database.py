@@ -26,7 +26,10 @@ class Database:
         self._pid = os.getpid()
 
     def create(self) -> None:
-        """Makes file, folder and tables where they are missing. Unreachable for a file of another version, or none of ours."""
+        """Makes file, folder and tables where they are missing, and brings a file of an earlier version up to this one.
+
+        Unreachable for a file of a later version, or none of ours.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -34,6 +37,9 @@ class Database:
         with self._borrowed() as connection:
             version = connection.execute("pragma user_version").fetchone()[0]
             if version == schema.VERSION:
+                return
+            if version in schema.MIGRATIONS:
+                _migrate(connection)
                 return
             if version != 0:
                 raise Unreachable(
@@ -116,6 +122,23 @@ class Database:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # some errors, such as a full disk, have ended it already
         connection.execute("rollback")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """All steps in one transaction, by whichever process comes first; nothing the file holds is lost."""
+    connection.execute("begin immediate")
+    try:
+        version = connection.execute("pragma user_version").fetchone()[0]
+        while version in schema.MIGRATIONS:
+            for statement in schema.MIGRATIONS[version]:
+                connection.execute(statement)
+            version += 1
+        connection.execute(f"pragma user_version = {version}")
+        connection.execute("update meta set value = ? where name = 'schema'", (str(version),))
+        connection.execute("commit")
+    except BaseException:
+        _roll_back(connection)
+        raise
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -88,6 +88,6 @@ def _events(ctx: Context, at: int) -> Iterator[tuple[int, Change]]:
 
 
 def _messages(ctx: Context, at: int) -> Iterator[tuple[int, Change]]:
-    rows: list[sqlite3.Row] = ctx.c.execute(_MESSAGES, (ctx.me, at, ctx.now)).fetchall()
+    rows: list[sqlite3.Row] = ctx.c.execute(_MESSAGES, (ctx.now, ctx.me, at, ctx.now)).fetchall()
     for row in rows:
         yield row["seen_from"], Change(change_id=row["message_id"], kind="chat_message", record=chat.show(ctx.c, row))

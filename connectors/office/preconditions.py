@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors import scheduling
 from connectors.errors import NotFound
-from connectors.office import calendar, directory, mail, wire
+from connectors.office import calendar, chat_scheduled, directory, mail, wire
 from connectors.office.context import Context
 from connectors.office.wire import Args
 from connectors.spec import Precondition
@@ -28,6 +28,10 @@ def of(ctx: Context, tool: str, args: Args) -> list[Precondition]:
             candidates = _of_new_event(ctx, args)
         case "calendar.update_event" | "calendar.cancel_event" | "calendar.respond":
             candidates = _of_changed_event(ctx, tool, args)
+        case "chat.schedule_message":
+            candidates = [_still_to_come(ctx, wire.parse_time(args["send_at"], "send_at"))]
+        case "chat.cancel_scheduled":
+            candidates = [_still_to_come(ctx, chat_scheduled.due_at(ctx, args["scheduled_id"]))]
         case "mail.reply" | "mail.forward":
             copy = mail.own_copy(ctx, args["message_id"])
             newest = mail.newest_in_thread(ctx, copy["thread_id"])
@@ -128,12 +132,24 @@ def _not_past(ctx: Context, start: int, end: int) -> Precondition:
     return Precondition(kind=NOT_PAST, args={"start": start, "when": when}, text=f"{when} is still to come")
 
 
+def _still_to_come(ctx: Context, at: int) -> Precondition:
+    when = _local(ctx, at)
+    text = f"{_moment(when)} is still to come"
+    return Precondition(kind=NOT_PAST, args={"start": at, "when": _moment(when)}, text=text)
+
+
 def _when(ctx: Context, start: int, end: int) -> str:
     """On the account's own clock, e.g. "Tue 24 Nov 10:00–10:30"."""
+    return f"{_moment(_local(ctx, start))}–{_local(ctx, end):%H:%M}"
+
+
+def _local(ctx: Context, at: int) -> datetime:
     person: dict[str, Any] = directory.find(ctx.c, ctx.me) or {"zone": "UTC"}
-    tz = wire.zone_of(person["zone"])
-    first, last = datetime.fromtimestamp(start, tz), datetime.fromtimestamp(end, tz)
-    return f"{scheduling.DAYS[first.weekday()].title()} {first:%d %b %H:%M}–{last:%H:%M}"
+    return datetime.fromtimestamp(at, wire.zone_of(person["zone"]))
+
+
+def _moment(when: datetime) -> str:
+    return f"{scheduling.DAYS[when.weekday()].title()} {when:%d %b %H:%M}"
 
 
 def _name(ctx: Context, address: str) -> str:

@@ -1,12 +1,13 @@
 """The office's own tables, in a SQLite file of its own. Times are whole seconds since 1970 (UTC); lists are JSON text.
 
 `made` is 0 for rows of the seed and 1 for everything since. `key` is the caller's idempotency key, kept with the object it
-made. `seen_from` is the moment from which searches find a row (later than its making while a lag fault is on).
+made. `seen_from` is the moment from which searches find a row (later than its making while a lag fault is on). `due_at` is the moment from
+which a scheduled message is there at all.
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 TABLES = (
     "meta",
@@ -21,6 +22,7 @@ TABLES = (
     "channels",
     "members",
     "messages",
+    "files",
     "reactions",
     "effects",
     "changes",
@@ -67,7 +69,7 @@ create table if not exists events (
     event_id text primary key, series_id text, original_at integer, organizer text not null, title text not null,
     start_at integer not null, end_at integer not null, zone text not null, all_day integer not null, location text not null,
     description text not null, room text, status text not null, visibility text not null, recurrence text, busy integer not null,
-    version integer not null, key text, made integer not null, seen_from integer not null) without rowid;
+    version integer not null, key text, made integer not null, seen_from integer not null, conference_url text) without rowid;
 create index if not exists events_series on events (series_id) where series_id is not null;
 create index if not exists events_made on events (made) where made = 1;
 
@@ -87,10 +89,15 @@ create index if not exists members_address on members (address);
 create table if not exists messages (
     seq integer primary key, message_id text not null unique, channel_id text not null, author text not null,
     text text not null, sent_at integer not null, thread_id text, edited integer not null, deleted integer not null,
-    key text, made integer not null, seen_from integer not null, search text not null);
+    key text, made integer not null, seen_from integer not null, search text not null, due_at integer not null default 0);
 create index if not exists messages_channel on messages (channel_id, sent_at, seq);
 create index if not exists messages_thread on messages (thread_id) where thread_id is not null;
 create index if not exists messages_made on messages (made) where made = 1;
+create index if not exists messages_due on messages (due_at) where due_at > 0;
+create table if not exists files (
+    seq integer primary key, file_id text not null unique, message_id text not null, name text not null, mime text not null,
+    size_bytes integer not null, text text);
+create index if not exists files_message on files (message_id);
 create table if not exists reactions (
     message_id text not null, name text not null, address text not null, primary key (message_id, name, address)) without rowid;
 
@@ -108,3 +115,15 @@ create table if not exists faults (
     fault_id integer primary key, tool text not null, kind text not null, times integer not null, after integer not null,
     seconds real not null);
 """
+
+# From each version to the next one, forwards only: what a file of that version lacks.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "alter table events add column conference_url text",
+        "alter table messages add column due_at integer not null default 0",
+        "create index messages_due on messages (due_at) where due_at > 0",
+        "create table files (seq integer primary key, file_id text not null unique, message_id text not null,"
+        " name text not null, mime text not null, size_bytes integer not null, text text)",
+        "create index files_message on files (message_id)",
+    ),
+}

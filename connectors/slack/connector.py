@@ -17,7 +17,7 @@ from connectors.arguments import Arguments
 from connectors.errors import InvalidCall, ReconsentNeeded
 from connectors.office import wire
 from connectors.office.wire import Args
-from connectors.slack import effects, messages, preconditions, reconcile, search, stream
+from connectors.slack import effects, files, messages, preconditions, reconcile, scheduled, search, stream
 from connectors.slack import people as users
 from connectors.slack.limits import Buckets
 from connectors.slack.line import Line
@@ -67,7 +67,7 @@ class SlackConnector:
         return await preconditions.of(self._workspace(account), tool, args)
 
     async def check(self, precondition: Precondition, *, account: Account, now: datetime) -> str | None:
-        return await preconditions.broken(self._workspace(account), precondition)
+        return await preconditions.broken(self._workspace(account), precondition, now)
 
     async def changes(self, family: str, *, account: Account, cursor: str | None) -> Changes:
         _followed(family)
@@ -140,6 +140,9 @@ _READERS: Mapping[str, Reader] = {
     "chat.history": messages.history,
     "chat.search": search.search,
     "chat.get_thread": messages.get_thread,
+    "chat.list_files": files.list_files,
+    "chat.get_file": files.get_file,
+    "chat.list_scheduled": scheduled.list_scheduled,
 }
 _WRITERS: Mapping[str, Writer] = {
     "chat.post_message": effects.post_message,
@@ -149,6 +152,9 @@ _WRITERS: Mapping[str, Writer] = {
     "chat.add_reaction": _without_key(effects.add_reaction),
     "chat.create_channel": _without_key(effects.create_channel),
     "chat.invite": _without_key(effects.invite),
+    "chat.send_file": files.send_file,
+    "chat.schedule_message": scheduled.schedule_message,
+    "chat.cancel_scheduled": _without_key(scheduled.cancel_scheduled),
 }
 
 

@@ -46,9 +46,16 @@ async def written(ws: Workspace, plain: str) -> str:
 
 
 async def post_message(ws: Workspace, args: Args, key: str) -> dict[str, Any]:
-    channel = await ws.channel(args["channel"], join=True)
-    thread_ts = await thread_in(ws, channel, args)
+    channel, thread_ts = await place(ws, args)
     return await _post(ws, channel, args["text"], key, thread_ts)
+
+
+async def place(ws: Workspace, args: Args) -> tuple[Channel, str | None]:
+    """The channel, and the time of the thread's first message, that a post to `to`, or to `channel`, goes into."""
+    if args.get("to") is not None:
+        return await _direct(ws, args["to"]), None
+    channel = await ws.channel(args["channel"], join=True)
+    return channel, await thread_in(ws, channel, args)
 
 
 async def thread_in(ws: Workspace, channel: Channel, args: Args) -> str | None:
@@ -62,14 +69,18 @@ async def thread_in(ws: Workspace, channel: Channel, args: Args) -> str | None:
 
 
 async def send_direct(ws: Workspace, args: Args, key: str) -> dict[str, Any]:
-    to = users.reachable(await ws.people(), wire.addresses([args["to"]])[0])
+    body = await written(ws, args["text"])
+    return await _posted(ws, await _direct(ws, args["to"]), body, key, None)
+
+
+async def _direct(ws: Workspace, address: str) -> Channel:
+    to = users.reachable(await ws.people(), wire.addresses([address])[0])
     me = await ws.me()
     if to.user_id == me.user_id:
         raise InvalidCall("a direct message needs somebody else", fix="Choose somebody of chat.list_users.")
-    body = await written(ws, args["text"])
     # Opening what may be open already changes nothing that anybody sees.
     opened = await ws.line.read("conversations.open", users=to.user_id)
-    channel = Channel(
+    return Channel(
         channel_id=str(opened["channel"]["id"]),
         name="",
         is_private=True,
@@ -77,7 +88,6 @@ async def send_direct(ws: Workspace, args: Args, key: str) -> dict[str, Any]:
         is_member=True,
         other=to.user_id,
     )
-    return await _posted(ws, channel, body, key, None)
 
 
 async def _post(ws: Workspace, channel: Channel, plain: str, key: str, thread_ts: str | None) -> dict[str, Any]:

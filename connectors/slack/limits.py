@@ -33,6 +33,13 @@ PER_MINUTE: Mapping[str, float] = {
     "chat.postMessage": 60,  # in each channel
     "chat.update": 50,
     "chat.delete": 50,
+    "chat.scheduleMessage": 50,
+    "chat.deleteScheduledMessage": 50,
+    "chat.scheduledMessages.list": 50,
+    "files.getUploadURLExternal": 100,
+    "files.completeUploadExternal": 100,
+    "files.info": 100,
+    "files.list": 50,
     "reactions.add": 50,
     "search.messages": 20,
 }

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from connectors.errors import ConnectorError, OutcomeUnknown, Unreachable
+from connectors.errors import ConnectorError, NotFound, OutcomeUnknown, ReconsentNeeded, Unreachable
 from connectors.slack import refusals
 from connectors.slack.limits import Buckets
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from slack_sdk.web.async_client import AsyncWebClient
 
 REQUEST_S = 8  # shorter than every wire time-out of a tool
+TRANSFER_S = 20  # a file, one way
 PATIENCE_S = 2.0  # a read waits so long for its bucket; longer waits are the gate's affair
 _SILENT = "connectors.slack.line"
 
@@ -66,6 +68,45 @@ class Line:
         await self._buckets.take(method, str(body.get("channel", "")), patience_s=0.0)
         given = {name: value for name, value in body.items() if value is not None}
         return (await self._send(method, {"json": given}, is_write=True))[0]
+
+    async def upload(self, url: str, content: bytes) -> None:
+        """Lays a file aside where Slack told to; nobody sees it before it is posted, so that nothing is lost by a failure."""
+        await self._transfer("POST", url, content)
+
+    async def download(self, url: str, *, is_page: bool = False) -> bytes:
+        """The content of a file. `is_page`: whether a page of HTML is what is expected, and not Slack's page to log in."""
+        return await self._transfer("GET", url, None, is_page=is_page)
+
+    async def _transfer(self, method: str, url: str, content: bytes | None, *, is_page: bool = True) -> bytes:
+        import aiohttp
+
+        # INVARIANT: the token goes to Slack's own hosts, and to no place that an answer merely names.
+        if not self._is_slack(url):
+            raise Unreachable("Slack names a place for its files that is not its own", fix="Look at the network.")
+        headers = {} if content is not None else {"Authorization": f"Bearer {self._token}"}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRANSFER_S)) as session,
+                session.request(method, url, data=content, headers=headers, allow_redirects=False) as answer,
+            ):
+                status, kind, body = answer.status, answer.content_type, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            said = f"Slack's files cannot be reached ({type(error).__name__})"
+            raise Unreachable(said, fix="Try again later.") from None
+        if content is None and (status in (301, 302, 303, 401, 403) or (kind == "text/html" and not is_page)):
+            raise ReconsentNeeded("Slack does not hand out this file", fix="Connect again: deputy connect slack.")
+        if status == 404:
+            raise NotFound("the file is gone", fix="Find it with chat.list_files.")
+        if status != 200:
+            raise Unreachable(f"Slack failed with a file ({status})", fix="Try again later.")
+        return body
+
+    def _is_slack(self, url: str) -> bool:
+        told = urlsplit(url)
+        host = told.hostname or ""
+        if self._base_url is None:
+            return told.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
+        return host in (urlsplit(self._base_url).hostname, "localhost", "127.0.0.1")
 
     async def _send(
         self, method: str, body: Mapping[str, Any], *, is_write: bool

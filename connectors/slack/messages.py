@@ -121,6 +121,16 @@ def _record(
             for one in raw.get("reactions") or ()
         ],
         "edited": bool(raw.get("edited")),
+        "files": [
+            {
+                "file_id": str(one["id"]),
+                "name": str(one.get("name") or one.get("title") or ""),
+                "mime": str(one.get("mimetype") or "application/octet-stream"),
+                "size_bytes": int(one.get("size") or 0),
+            }
+            for one in raw.get("files") or ()
+            if one.get("id") and one.get("mode") != "tombstone"
+        ],
         "readers": readers,
     }
 

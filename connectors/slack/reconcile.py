@@ -1,6 +1,7 @@
 """What became of an attempt nobody heard back from. Reads only.
 
-A posted message is known by the key in its metadata. All else that can be asked about is a state: the text is the new one, the
+A posted message is known by the key in its metadata; a file and a scheduled message, which show no metadata, by being exactly
+what was to be made, since then, in that place. All else that can be asked about is a state: the text is the new one, the
 message is gone, the reaction is there, they are in the channel, a channel of that name was made by this account since. Such a
 state is Done, whoever brought it about, and its lack is Absent.
 """
@@ -8,11 +9,12 @@ state is Done, whoever brought it about, and its lack is Absent.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from connectors.errors import Forbidden, InvalidCall, NotFound, ReconsentNeeded
 from connectors.office import wire
 from connectors.office.wire import Args
-from connectors.slack import effects, messages
+from connectors.slack import effects, files, messages, scheduled
 from connectors.slack import people as users
 from connectors.slack.messages import Window
 from connectors.slack.workspace import Channel, Workspace
@@ -32,6 +34,12 @@ async def reconcile(ws: Workspace, tool: str, args: Args, key: str, attempted_at
                 return await _posted(ws, channel, thread_ts, key, since_s)
             case "chat.send_direct":
                 return await _sent_directly(ws, args, key, since_s)
+            case "chat.send_file":
+                return await _file_sent(ws, args, since_s)
+            case "chat.schedule_message":
+                return await _scheduled(ws, args, key, since_s)
+            case "chat.cancel_scheduled":
+                return await _cancelled(ws, args)
             case "chat.update_message":
                 return await _updated(ws, args)
             case "chat.delete_message":
@@ -64,11 +72,55 @@ async def _posted(ws: Workspace, channel: Channel, thread_ts: str | None, key: s
 
 
 async def _sent_directly(ws: Workspace, args: Args, key: str, since_s: int) -> Reconciled:
+    found = await _place(ws, args)
+    return Absent() if found is None else await _posted(ws, found[0], None, key, since_s)
+
+
+async def _place(ws: Workspace, args: Args) -> tuple[Channel, str | None] | None:
+    """As `effects.place`, without opening anything. None where nothing was ever said to that person."""
+    if args.get("to") is None:
+        channel = await ws.channel(args["channel"])
+        return channel, await effects.thread_in(ws, channel, args)
     to = users.reachable(await ws.people(), wire.addresses([args["to"]])[0])
     for channel in await ws.channels("im", fresh=True):
         if channel.other == to.user_id:
-            return await _posted(ws, channel, None, key, since_s)
-    return Absent()
+            return channel, None
+    return None
+
+
+async def _file_sent(ws: Workspace, args: Args, since_s: int) -> Reconciled:
+    found = await _place(ws, args)
+    shown = None if found is None else await files.made(ws, args, *found, since_s)
+    return Absent() if shown is None else Done(shown)
+
+
+async def _scheduled(ws: Workspace, args: Args, key: str, since_s: int) -> Reconciled:
+    """In the list until its moment; from then on it is a message, which carries the key, and whose id is given in its place."""
+    found = await _place(ws, args)
+    if found is None:
+        return Absent()
+    channel, thread_ts = found
+    shown = await scheduled.made(ws, args, channel, since_s)
+    if shown is not None:
+        return Done(shown)
+    post_at = wire.parse_time(args["send_at"], "send_at")
+    if post_at > scheduled.now_s() + SKEW_S:
+        return Absent()
+    posted = await _posted(ws, channel, thread_ts, key, min(since_s, post_at - SKEW_S))
+    if not isinstance(posted, Done):
+        return posted
+    told: Any = posted.result
+    was = {name: told[name] for name in ("channel", "channel_name", "author", "text", "readers")}
+    return Done(was | {"scheduled_id": told["message_id"], "send_at": wire.format_time(post_at)})
+
+
+async def _cancelled(ws: Workspace, args: Args) -> Reconciled:
+    _, _, post_at, _ = scheduled.split_id(args["scheduled_id"])
+    if await scheduled.is_listed(ws, args["scheduled_id"]):
+        return Absent()
+    if post_at <= scheduled.now_s() + SKEW_S:
+        return Unknown("its moment has come: it was cancelled before, or posted")
+    return Done({"scheduled_id": args["scheduled_id"], "cancelled": True})
 
 
 async def _updated(ws: Workspace, args: Args) -> Reconciled:

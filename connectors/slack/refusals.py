@@ -36,6 +36,9 @@ _NOT_FOUND = frozenset(
     {
         "bot_not_found",
         "channel_not_found",
+        "file_deleted",
+        "file_not_found",
+        "invalid_scheduled_message_id",
         "message_not_found",
         "no_reaction",
         "thread_not_found",
@@ -71,7 +74,7 @@ _FORBIDDEN = frozenset(
         "user_is_ultra_restricted",
     }
 )
-_BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded", "restricted_too_many"})
 # "It's possible some aspect of the operation succeeded before the error was raised."
 _DOWN = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org", "timeout"}

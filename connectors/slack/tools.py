@@ -36,6 +36,12 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "chat.add_reaction": (*_READ, "reactions:write"),
     "chat.create_channel": _MAKE,
     "chat.invite": _MAKE,
+    "chat.list_files": (*_EVERYWHERE, "files:read"),
+    "chat.get_file": (*_EVERYWHERE, "files:read"),
+    "chat.send_file": (*_READ, "im:write", "files:read", "files:write"),
+    "chat.list_scheduled": (*_EVERYWHERE, "chat:write"),
+    "chat.schedule_message": (*_READ, "im:write", "chat:write"),
+    "chat.cancel_scheduled": ("chat:write",),
 }
 # Of the person's own token, which is optional: without it searching reads the channels instead.
 USER_SCOPES: Mapping[str, tuple[str, ...]] = {"chat.search": ("search:read",)}
@@ -46,6 +52,10 @@ _WIRE_S: Mapping[str, float] = {
     "chat.search": 60.0,
     "chat.create_channel": 30.0,
     "chat.invite": 20.0,
+    "chat.list_files": 60.0,
+    "chat.get_file": 40.0,
+    "chat.send_file": 90.0,
+    "chat.list_scheduled": 30.0,
 }
 _USUAL_S = 15.0
 _CLASSES: Mapping[str, EffectClass] = {"chat.create_channel": EffectClass.IDEMPOTENT}

@@ -85,6 +85,7 @@ def provider(line: FaultProxy, connector: CaldavConnector) -> Iterator[Provider]
         account=account(ALEX, root),
         colleague=account(DANA, root),
         outsider=OUTSIDER,
+        makes_conferences=False,
         lose_answer=lose_answer,
         lose_request=lose_request,
         refuse=refuse,

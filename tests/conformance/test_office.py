@@ -38,6 +38,7 @@ def provider(seeded: Office, tmp_path: Path) -> Iterator[Provider]:
         colleague=Account(connection_id="theirs", subject=colleagues[0]["address"]),
         channel="#general",
         now=office.now,
+        move_clock=lambda by: office.set_now(office.now() + by),
         lose_answer=lambda tool: office.faults.add(tool=tool, kind=Fault.TIMEOUT_AFTER_COMMIT),
         lose_request=lambda tool: office.faults.add(tool=tool, kind=Fault.TIMEOUT_BEFORE_COMMIT),
         refuse=lambda tool, error: office.faults.add(tool=tool, kind=REFUSALS[error], seconds=9.0),

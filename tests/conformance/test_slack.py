@@ -2,7 +2,7 @@
 
 The emulator lacks: search.messages (the connector reads the channels instead), the time bounds of conversations.history and
 .replies, `latest_reply`, time zones, guests, deactivated users, rate limits, tokens that lapse, and idempotent posting (as Slack
-does). Lapsed tokens and limits are answered by the line in its place.
+does), marks on files (as Slack does), and posting what was scheduled. Lapsed tokens and limits are answered by the line instead.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ from tests.services.emulate import Emulate
 from tests.services.fault_proxy import Fault, FaultProxy
 
 OFFERS = ("chat", "directory")
+
+LOOKS = {
+    "chat.post_message": b"/api/conversations.history",
+    "chat.send_direct": b"/api/conversations.history",
+    "chat.send_file": b"/api/files.list",
+    "chat.schedule_message": b"/api/chat.scheduledMessages.list",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,8 @@ def provider(line: FaultProxy) -> Provider:
         account=world.account("ada"),
         colleague=world.account("bob"),
         channel="#team",
+        found_by_state=frozenset({"chat.send_file", "chat.schedule_message"}),
+        shares_mailbox=False,
         lose_answer=lambda tool: _arm(line, Fault.DROP_REPLY, tool),
         lose_request=lambda tool: _arm(line, Fault.DROP_REQUEST, tool),
         refuse=refuse,
@@ -68,5 +77,5 @@ def _arm(line: FaultProxy, fault: Fault, tool: str) -> None:
 
 def _close(line: FaultProxy, tool: str) -> None:
     """The next look at what was said is forbidden; at what there is, anything."""
-    looks = b"/api/conversations.history" if tool in ("chat.post_message", "chat.send_direct") else b"POST /api/"
+    looks = LOOKS.get(tool, b"POST /api/")
     line.arm(Fault.ANSWER, when=looks, status=200, body=_said("access_denied"))

@@ -35,6 +35,9 @@ WORLD: Mapping[str, Any] = {
 POSTS: Mapping[str, bytes] = {  # what each effect puts on the wire
     "chat.post_message": b"/api/chat.postMessage",
     "chat.send_direct": b"/api/chat.postMessage",
+    "chat.send_file": b"/api/files.completeUploadExternal",
+    "chat.schedule_message": b"/api/chat.scheduleMessage",
+    "chat.cancel_scheduled": b"/api/chat.deleteScheduledMessage",
     "chat.update_message": b"/api/chat.update",
     "chat.delete_message": b"/api/chat.delete",
     "chat.add_reaction": b"/api/reactions.add",
