@@ -10,14 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors import scheduling
+from connectors import scheduling, wire
 from connectors.caldav import expand, ical, reads, series
 from connectors.caldav.expand import Occurrence
 from connectors.caldav.home import Home, is_cancelled, is_off_component
 from connectors.caldav.ical import PARTSTAT, ROOMS, Stored
 from connectors.errors import Conflict, ConnectorError, Forbidden, InvalidCall, NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 LONGEST = timedelta(days=62)
 TOLD = "sent_by_server"

@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from connectors import wire
 from connectors.caldav import expand, ical
 from connectors.caldav.expand import Occurrence
 from connectors.caldav.ical import Stored
 from connectors.caldav.line import Line
 from connectors.errors import Forbidden, InvalidCall, NotFound
-from connectors.office import wire
 from connectors.scheduling import Interval
 from connectors.spec import Account
 

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
+from connectors import wire
 from connectors.errors import InvalidCall
-from connectors.office import wire
 
 PRODUCT = "-//Deputy//CalDAV//EN"
 MARK = "X-DEPUTY-EFFECT"  # tool:key:digest of the arguments, for the last effects on an object
@@ -240,7 +240,7 @@ def rule_of(text: str, start: int, zone: str, *, is_all_day: bool) -> Any:
     """A vRecur whose UNTIL fits the start (a date for dates, UTC for times: RFC 5545, 3.3.10). InvalidCall for nonsense."""
     import icalendar
 
-    from connectors.office import recurrence
+    from connectors import recurrence
 
     bare = text[6:] if text.upper().startswith("RRULE:") else text
     if _RULE.fullmatch(bare.upper()) is None:

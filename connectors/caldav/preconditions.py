@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from connectors import scheduling
+from connectors import scheduling, wire
 from connectors.caldav import ical, reads
 from connectors.caldav.home import Home, is_cancelled
 from connectors.caldav.reads import find, visible
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.spec import Precondition
+from connectors.wire import Args
 
 # Answers of attendees are none of these: an organizer's approved change stays valid when somebody accepts.
 READ = ("title", "start", "end", "zone", "location", "description", "organizer", "room", "visibility", "recurrence")

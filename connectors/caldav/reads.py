@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors import scheduling
+from connectors import scheduling, wire
 from connectors.caldav import expand, ical
 from connectors.caldav.expand import Occurrence
 from connectors.caldav.home import Home, is_cancelled
 from connectors.caldav.ical import RESPONSES, ROOMS
 from connectors.errors import InvalidCall, NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.scheduling import Hours, Interval, Preferences
+from connectors.wire import Args
 
 PRIVATE = ("PRIVATE", "CONFIDENTIAL")
 

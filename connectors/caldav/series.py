@@ -6,13 +6,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors import wire
 from connectors.caldav import expand, ical
 from connectors.caldav.expand import Occurrence
 from connectors.caldav.home import Home
 from connectors.caldav.ical import Stored
 from connectors.errors import Conflict, InvalidCall
-from connectors.office import wire
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 
 def target(home: Home, one: Occurrence, args: Args) -> tuple[Stored, Any]:

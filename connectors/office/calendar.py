@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors import scheduling
+from connectors import recurrence, scheduling, wire
 from connectors.errors import Forbidden, InvalidCall, NotFound
-from connectors.office import directory, recurrence, wire
+from connectors.office import directory
 from connectors.office.context import Context
-from connectors.office.wire import Args
 from connectors.scheduling import Hours, Interval, Preferences
+from connectors.wire import Args
 
 _COLUMNS = (
     "e.event_id, e.series_id, e.original_at, e.organizer, e.title, e.start_at, e.end_at, e.zone, e.all_day, e.location,"

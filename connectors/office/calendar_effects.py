@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from connectors import scheduling
+from connectors import recurrence, scheduling, wire
 from connectors.errors import Conflict, Forbidden, InvalidCall
-from connectors.office import calendar, recurrence, wire
+from connectors.office import calendar
 from connectors.office.calendar import Occurrence
 from connectors.office.context import Context
 from connectors.office.mail_effects import my_name, notice
-from connectors.office.wire import Args
 from connectors.scheduling import DAYS
+from connectors.wire import Args
 
 LONGEST_S = 62 * 86_400
 # The office has no video calls: its links show what a real calendar would add, and lead nowhere (RFC 2606, .invalid).

@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from connectors import wire
 from connectors.errors import Conflict, Forbidden, InvalidCall, NotFound
-from connectors.office import directory, wire
+from connectors.office import directory
 from connectors.office.context import Context
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 EVER = 1 << 62  # later than every moment
 # What is scheduled is a message that is not there before `due_at` (0 for all others): SELECT takes the time first.

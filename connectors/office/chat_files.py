@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from connectors import posting
+from connectors import posting, wire
 from connectors.errors import NotFound
-from connectors.office import chat, mail, wire
+from connectors.office import chat, mail
 from connectors.office.context import Context
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 _SELECT = (
     "select f.seq as file_seq, f.file_id, f.name, f.mime, f.size_bytes, f.text as content, m.message_id, m.channel_id, m.author,"

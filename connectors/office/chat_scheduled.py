@@ -7,11 +7,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from connectors import posting
+from connectors import posting, wire
 from connectors.errors import Conflict, InvalidCall, NotFound
-from connectors.office import chat, wire
+from connectors.office import chat
 from connectors.office.context import Context
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 _SELECT = (
     "select m.seq, m.message_id, m.channel_id, m.author, m.text, m.due_at, m.deleted, c.name as channel_name, c.direct, c.private"

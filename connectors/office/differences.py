@@ -6,7 +6,8 @@ import json
 import sqlite3
 from typing import Any
 
-from connectors.office import calendar, chat, chat_scheduled, mail_effects, wire
+from connectors import wire
+from connectors.office import calendar, chat, chat_scheduled, mail_effects
 from connectors.office.context import Context, drawn_id
 
 

@@ -6,10 +6,10 @@ import json
 import sqlite3
 from typing import Any
 
+from connectors import wire
 from connectors.errors import NotFound
-from connectors.office import wire
 from connectors.office.context import Context
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 SNIPPET_LENGTH = 120
 

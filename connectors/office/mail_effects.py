@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors import wire
 from connectors.errors import InvalidCall
-from connectors.office import directory, mail, wire
+from connectors.office import directory, mail
 from connectors.office.context import Context
-from connectors.office.wire import Args
+from connectors.wire import Args
 
 PERSONAL = "personal"
 RESERVED = frozenset({"inbox", "sent", "draft", "archive", "trash", "unread"})

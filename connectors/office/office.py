@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from connectors import wire
 from connectors.errors import InvalidCall, NotFound
-from connectors.office import calendar_effects, chat, differences, directory, mail_effects, wire
+from connectors.office import calendar_effects, chat, differences, directory, mail_effects
 from connectors.office.clock import OfficeClock
 from connectors.office.context import Context, drawn_id
 from connectors.office.database import Database

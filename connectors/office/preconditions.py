@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from connectors import scheduling
+from connectors import scheduling, wire
 from connectors.errors import NotFound
-from connectors.office import calendar, chat_scheduled, directory, mail, wire
+from connectors.office import calendar, chat_scheduled, directory, mail
 from connectors.office.context import Context
-from connectors.office.wire import Args
 from connectors.spec import Precondition
+from connectors.wire import Args
 
 FREE = "free"
 NOT_PAST = "not_past"

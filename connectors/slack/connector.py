@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from connectors import wire
 from connectors.arguments import Arguments
 from connectors.errors import InvalidCall, ReconsentNeeded
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import effects, files, messages, preconditions, reconcile, scheduled, search, stream
 from connectors.slack import people as users
 from connectors.slack.limits import Buckets
@@ -24,6 +23,7 @@ from connectors.slack.line import Line
 from connectors.slack.tools import FAMILIES, specs
 from connectors.slack.workspace import Workspace
 from connectors.spec import Account, Changes, Json, Precondition, Reconciled, ToolSpec
+from connectors.wire import Args
 
 MOST_KEPT = 64  # connections whose caches are kept
 

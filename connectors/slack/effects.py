@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from connectors import wire
 from connectors.errors import ConnectorError, Forbidden, InvalidCall, NotFound, OutcomeUnknown
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import messages, text
 from connectors.slack import people as users
 from connectors.slack.messages import Raw
 from connectors.slack.workspace import Channel, Workspace, channel_of
+from connectors.wire import Args
 
 EVENT_TYPE = "deputy_effect"  # of our metadata
 MOST_TEXT = 40_000  # Slack cuts a longer message off, and posts the rest ("Changes to message length limits")

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from connectors import posting
+from connectors import posting, wire
 from connectors.errors import InvalidCall, NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import effects, messages
 from connectors.slack.workspace import ALL, Channel, Workspace
+from connectors.wire import Args
 
 Raw = Mapping[str, Any]
 

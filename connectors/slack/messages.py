@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors import wire
 from connectors.errors import InvalidCall, NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import text
 from connectors.slack.people import People, stand_in
 from connectors.slack.workspace import Channel, Workspace
+from connectors.wire import Args
 
 Raw = Mapping[str, Any]
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from connectors import wire
 from connectors.errors import ConnectorError, Forbidden, NotFound, ReconsentNeeded
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack.line import Line
+from connectors.wire import Args
 
 PAGE = 200
 MOST_PAGES = 100

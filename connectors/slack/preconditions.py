@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from connectors import wire
 from connectors.errors import NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import effects, messages, scheduled
 from connectors.slack.workspace import Channel, Workspace
 from connectors.spec import Precondition
+from connectors.wire import Args
 
 CHANNEL = "channel"
 PERSON = "person"

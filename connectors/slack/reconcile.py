@@ -11,14 +11,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from connectors import wire
 from connectors.errors import Forbidden, InvalidCall, NotFound, ReconsentNeeded
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import effects, files, messages, scheduled
 from connectors.slack import people as users
 from connectors.slack.messages import Window
 from connectors.slack.workspace import Channel, Workspace
 from connectors.spec import Absent, Done, Reconciled, Unknown
+from connectors.wire import Args
 
 SKEW_S = 300  # how far our clock may be from Slack's
 

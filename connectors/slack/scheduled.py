@@ -8,12 +8,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from connectors import posting
+from connectors import posting, wire
 from connectors.errors import Conflict, NotFound
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import effects, messages
 from connectors.slack.workspace import Channel, Workspace
+from connectors.wire import Args
 
 Raw = Mapping[str, Any]
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from connectors import wire
 from connectors.errors import Forbidden, NotFound, RateLimited
-from connectors.office import wire
-from connectors.office.wire import Args
 from connectors.slack import messages, text
 from connectors.slack.line import Line
 from connectors.slack.messages import Raw, Window
 from connectors.slack.people import People
 from connectors.slack.workspace import ALL, AT_ONCE, Channel, Workspace
+from connectors.wire import Args
 
 MOST_CHANNELS = 200
 PAGES = 3

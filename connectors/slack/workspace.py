@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connectors import wire
 from connectors.errors import Forbidden, NotFound
-from connectors.office import wire
 from connectors.slack import people as users
 from connectors.slack import text
 from connectors.slack.line import Line

@@ -9,8 +9,8 @@ import icalendar
 import pytest
 import recurring_ical_events
 
+from connectors import recurrence
 from connectors.errors import InvalidCall
-from connectors.office import recurrence
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.office import calendar_effects, recurrence
+from connectors import recurrence
+from connectors.office import calendar_effects
 from connectors.office.context import Context
 from connectors.office.seeding import names, texts
 from connectors.office.seeding.letters import fill

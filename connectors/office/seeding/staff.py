@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from connectors.office import wire
+from connectors import wire
 from connectors.office.seeding import names
 from connectors.office.seeding.world import Someone, World
 

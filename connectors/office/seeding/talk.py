@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from connectors.office import chat, wire
+from connectors import wire
+from connectors.office import chat
 from connectors.office.context import Context
 from connectors.office.seeding import texts
 from connectors.office.seeding.letters import fill

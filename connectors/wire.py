@@ -1,4 +1,4 @@
-"""How the office writes and reads plain values: times, addresses, lists, folded text, ids, cursors."""
+"""How connectors write and read plain values: times, addresses, lists, folded text, ids, cursors."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def write_cursor(position: Sequence[int | str]) -> str:
 
 
 def read_cursor(args: Args, *kinds: type) -> list[Any] | None:
-    """The position a cursor stands for, None at the beginning. InvalidCall for one that this office did not write."""
+    """The position a cursor stands for, None at the beginning. InvalidCall for one that was not written here."""
     if args.get("cursor") is None:
         return None
     try:
