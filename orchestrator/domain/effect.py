@@ -25,7 +25,9 @@ class EffectState(StrEnum):
 # What may follow what; every change is compare-and-set on the state before.
 NEXT: Mapping[EffectState, frozenset[EffectState]] = {
     EffectState.INTENDED: frozenset({EffectState.APPROVED, EffectState.FAILED}),
-    EffectState.APPROVED: frozenset({EffectState.ATTEMPTED, EffectState.FAILED, EffectState.INTENDED}),
+    EffectState.APPROVED: frozenset(
+        {EffectState.ATTEMPTED, EffectState.FAILED, EffectState.INTENDED, EffectState.DONE}  # done: met after a restore
+    ),
     EffectState.ATTEMPTED: frozenset(
         {EffectState.DONE, EffectState.FAILED, EffectState.UNKNOWN, EffectState.ATTEMPTED}
     ),

@@ -94,6 +94,7 @@ def open_gate(
         vault=rules.vault,
         pins=run.pins.get("tools", {}),
         approval_expiry=rules.approval_expiry,
+        lost_since=item.lost_since,
         on_decision=on_decision,
     )
 

@@ -104,6 +104,16 @@ class ClaimLedger:
 
         await self._put(record)
 
+    async def found(self, call: ToolCall, effect: Effect, result: Json, used: Mapping[str, int]) -> None:
+        now = clock.now()
+
+        def record(tx: Tx) -> None:
+            effects.found(tx, self.lease, effect, result, used, now)
+            body: Any = {"effect_id": effect.effect_id, "tool": call.tool, "args": dict(call.args), "result": result}
+            steplog.append(tx, self.lease, [Row(kind="effect", key=call.call_id, body=body)], now)
+
+        await self._put(record)
+
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None:
         await self._put(effects.failed, self.lease, effect_id, error, clock.now(), expect=expect)
 

@@ -27,12 +27,14 @@ from orchestrator.gate.authorize import Authority
 from orchestrator.gate.credentials import Vault, telling_nothing, without_secrets
 from orchestrator.gate.records import Records
 from orchestrator.gate.toolbox import Tool, Toolbox
+from orchestrator.store import aftermath
 from orchestrator.store.connections import Connection, choose
 from orchestrator.store.credentials import Sealed
 from policies.decision import Decision
 
 LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
 _EDITED = re.compile(r"(.*)~(\d+)", re.DOTALL)
+RESTORED = "restored-from-backup"  # the rule on a card that only a restore asks for
 FRESH_ATTEMPTS = 3  # of a send that could not be begun in time, before it counts as failed
 
 
@@ -81,6 +83,7 @@ class Ledger(Protocol):
     async def used(self) -> Mapping[str, int]: ...
     async def sealed(self, connection_id: str) -> Sealed | None: ...
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None: ...
+    async def found(self, call: ToolCall, effect: Effect, result: Json, used: Mapping[str, int]) -> None: ...
     async def failed(self, effect_id: str, error: Mapping[str, str], *, expect: EffectState) -> None: ...
     async def refused(self, effect: Effect, *, expect: EffectState) -> None: ...
     async def unknown(self, effect_id: str, wait_id: str, payload: Mapping[str, Any]) -> None: ...
@@ -108,6 +111,7 @@ class Gate:
     pins: Mapping[str, str] = field(default_factory=dict)  # tool → schema digest pinned at the run's start
     now: Callable[[], datetime] = clock.now
     approval_expiry: timedelta = timedelta(days=7)
+    lost_since: datetime | None = None  # restored from a backup of this instant: what was done after it is not known
     on_decision: Callable[[ToolCall, Decision | None, CallOutcome, datetime], None] | None = None
 
     @property
@@ -218,6 +222,9 @@ class Gate:
         except ConnectorError as error:
             return Failed(code=error.code, message=error.message, fix=error.fix)
         effect = self._effect(call, tool, connection, decision, conditions)
+        if self.lost_since is not None:
+            met = await self._met_before(effect, tool, connection, decision)
+            return met or await self._ask_anew(call, tool, connection, decision, conditions)
         if decision.effect == "ask":
             return await self._ask(effect, tool, connection, decision, conditions)
         self.effects[call.call_id] = effect
@@ -305,6 +312,10 @@ class Gate:
         if effect.state is EffectState.ATTEMPTED:
             return before, await self._reconcile(effect, tool, connection)
         conditions = _conditions(effect, self.approvals.get(effect.effect_id))
+        if self.lost_since is not None:
+            answer = await self._met_again(effect, tool, connection, conditions)
+            if answer is not None:
+                return before, answer
         if hold:  # what no longer fits is told before the first of several is sent
             decision, answer = await self._check(effect, tool, connection, conditions, again=False)
             return decision, answer or Ready(effect_id=effect.effect_id)
@@ -555,6 +566,72 @@ class Gate:
         payload = {"effect_id": effect.effect_id, "text": f"{effect.tool} will be looked up again: {why}"}
         await self.ledger.wait(wait_id, WaitKind.TIMER, payload, at or self.now() + LOOK_AGAIN)
         return Waiting(wait_ids=[wait_id])
+
+    # ---- after a restore -----------------------------------------------------------------------------------------
+    async def _met_before(
+        self, effect: Effect, tool: Tool, connection: Connection, decision: Decision | None
+    ) -> CallOutcome | None:
+        """The provider's word on an effect that this database takes for not sent; None where it knows of none.
+
+        It may have been sent after the backup was made. INVARIANT: looked up before anything is asked or checked, because what
+        it has changed itself would break its own preconditions.
+        """
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        try:
+            found = await self._found(replace(effect, attempted_at=self.lost_since), tool, connection)
+        except ReconsentNeeded as error:
+            return await self._reconsent(call, tool.spec.family, error.message)
+        except (ConnectorError, TimeoutError) as error:
+            return await self._look_again(effect, error)
+        if not isinstance(found, Done):
+            return None
+        held = replace(effect, state=EffectState.APPROVED)
+        await self.ledger.found(call, held, found.result, decision.reserve if decision is not None else {})
+        self.effects[call.call_id] = replace(effect, state=EffectState.DONE, result=found.result)
+        self.authority.observe(call, found.result)
+        return Completed(result=found.result, effect_id=effect.effect_id)
+
+    async def _met_again(
+        self, effect: Effect, tool: Tool, connection: Connection, conditions: Sequence[Precondition]
+    ) -> CallOutcome | None:
+        """None when an approved effect may be sent after all: nobody knows of it, and a person has said so, or it is absorbed."""
+        call = ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args)
+        approval = self.approvals.get(effect.effect_id)
+        decision = self.authority.decide(call, approval=approval)
+        met = await self._met_before(effect, tool, connection, decision)
+        if met is not None or decision.effect == "deny":  # the check that follows tells why
+            return met
+        if approval is not None and approval.state is ApprovalState.APPROVED:  # older ones became void
+            return None
+        was_known = self.lost_since is None or effect.created_at is None or effect.created_at <= self.lost_since
+        if (
+            was_known
+            and effect.decision == "allow"
+            and decision.effect == "allow"
+            and tool.spec.provider_refuses_second
+        ):
+            return None
+        return await self._ask_anew(call, tool, connection, decision, conditions)
+
+    async def _ask_anew(
+        self,
+        call: ToolCall,
+        tool: Tool,
+        connection: Connection,
+        decision: Decision,
+        conditions: Sequence[Precondition],
+    ) -> CallOutcome:
+        """A card for what the policy may allow by itself: only a person can find out whether it was done under another name."""
+        assert self.lost_since is not None, "asked for items of a backup only"
+        asked = replace(
+            decision,
+            effect="ask",
+            rules=[*decision.rules, RESTORED],
+            reason=f"{aftermath.note(self.lost_since)} {decision.reason}".strip(),
+        )
+        return await self._ask(
+            self._effect(call, tool, connection, asked, conditions), tool, connection, asked, conditions
+        )
 
     # ---- answers that end here -----------------------------------------------------------------------------------
     async def _refuse(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import ApprovalState, EffectState
 from orchestrator.store import lease
+from orchestrator.store.access_tables import keys
 from orchestrator.store.database import Tx
 from orchestrator.store.items import UNFINISHED, W
 from orchestrator.store.tables import approvals, effects, worklist
@@ -33,12 +34,15 @@ class Aftermath:
     asked_again: int  # approvals that were given and not used: nobody may use them now
     pending: int  # cards that are open again, whatever was decided about them since
     accounts: int  # followed accounts, which begin at what is new now
+    keys: int  # keys of programs that count again, those among them that were taken back since
 
 
 def release(tx: Tx, now: datetime) -> int:
     """How many items went back on the list: the workers that held them are of another life."""
     holders = tx.c.scalars(
-        sa.select(W.worker_id).where(W.tenant_id == tx.tenant_id, W.state == "running", W.worker_id.is_not(None)).distinct()
+        sa.select(W.worker_id)
+        .where(W.tenant_id == tx.tenant_id, W.state == "running", W.worker_id.is_not(None))
+        .distinct()
     )
     return sum(len(lease.take_over(tx, name, now)) for name in sorted(holders))
 
@@ -51,7 +55,9 @@ def doubt(tx: Tx, taken_at: datetime, now: datetime, *, actor: str) -> tuple[int
     unused = tx.c.execute(
         sa.select(A.approval_id, A.effect_id, A.item_id, A.digest)
         .join(worklist, sa.and_(W.tenant_id == A.tenant_id, W.item_id == A.item_id))
-        .where(A.tenant_id == tx.tenant_id, A.state == ApprovalState.APPROVED.value, A.consumed_at.is_(None), UNFINISHED)
+        .where(
+            A.tenant_id == tx.tenant_id, A.state == ApprovalState.APPROVED.value, A.consumed_at.is_(None), UNFINISHED
+        )
         .order_by(A.approval_id)
     ).all()
     for row in unused:
@@ -109,6 +115,7 @@ def record(tx: Tx, taken_at: datetime, digest: str, now: datetime, *, actor: str
         asked_again=voided,
         pending=_count(tx, approvals, A.tenant_id == tx.tenant_id, A.state == ApprovalState.PENDING.value),
         accounts=accounts if is_doubted else 0,
+        keys=_count(tx, keys, keys.c.tenant_id == tx.tenant_id, keys.c.revoked_at.is_(None)) if is_doubted else 0,
     )
 
 

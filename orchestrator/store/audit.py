@@ -52,6 +52,12 @@ def head(tx: Tx) -> dict[str, Any]:
     return {"seq": 0, "hash": GENESIS} if row is None else {"seq": row.seq, "hash": row.hash}
 
 
+def base(tx: Tx) -> dict[str, Any]:
+    """seq and hash of the last event that was deleted by order: what verification begins behind."""
+    row = tx.c.execute(sa.select(H.base_seq, H.base_hash).where(H.tenant_id == tx.tenant_id)).first()
+    return {"seq": 0, "hash": GENESIS} if row is None else {"seq": row.base_seq, "hash": row.base_hash}
+
+
 def export(tx: Tx) -> Iterator[dict[str, Any]]:
     """Every event, oldest first, as JSON-able rows."""
     for row in _events(tx):
@@ -116,7 +122,7 @@ def prune(tx: Tx, before: datetime, *, actor: str, now: datetime) -> int:
 
 def _events(tx: Tx) -> Iterator[Any]:
     stmt = sa.select(audit).where(Y.tenant_id == tx.tenant_id).order_by(Y.seq)
-    return iter(tx.c.execution_options(stream_results=True).execute(stmt))
+    return iter(tx.c.execute(stmt.execution_options(stream_results=True)))
 
 
 def _event(row: Any) -> AuditEvent:

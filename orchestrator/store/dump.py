@@ -1,7 +1,7 @@
 """A tenant's rows as lines of text, and back: the same lines for both engines, so that what was kept on one restores on the other.
 
 A line is a JSON array in the order of the columns. Times are microseconds since 1970, JSON columns the text as it is stored, bytes
-base64. Rows of worker processes are left out: after a restore none of them lives.
+base64. Left out is what must not come back to life: worker processes, and who was signed in.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.errors import Conflict
 from orchestrator.store import migrations
 from orchestrator.store.database import Tx
 from orchestrator.store.tables import Json, UtcDateTime, metadata, outbox
 
-LEFT_OUT = frozenset({"workers", "schema_version"})
+LEFT_OUT = frozenset({"workers", "schema_version", "access_links", "access_sessions", "access_sign_ins"})
 BATCH = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -152,14 +151,6 @@ def keep_workers_out(tx: Tx) -> None:
     if tx.is_postgres:
         tx.c.execute(sa.text("set local lock_timeout = '10s'"))
         tx.c.execute(sa.text("lock table workers in share row exclusive mode"))
-
-
-def same_tenant(tx: Tx, tenant: str) -> None:
-    """Raises `Conflict` where the rows are another tenant's: sealed credentials open nowhere else."""
-    if tenant != tx.tenant_id:
-        raise Conflict(
-            f"the backup holds the rows of tenant {tenant!r}, not of {tx.tenant_id!r}", fix=f"set DEPUTY_TENANT={tenant}"
-        )
 
 
 def heads(told: Mapping[str, Any] | None) -> str:

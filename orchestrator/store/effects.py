@@ -247,6 +247,23 @@ def done(
     _audit(tx, effect_of(row), "effect.done", now, {"from": expect.value})
 
 
+def found(tx: Tx, lease: Lease, effect: Effect, result: Json, used: Mapping[str, int], now: datetime) -> None:
+    """Records an effect as done that was found at the provider before this database had sent it: a life before a restore did.
+
+    used: quotas it takes from its tree, beyond their limits if need be: it has happened.
+    """
+    held = fence(tx, lease)
+    _put(tx, lease, effect, EffectState.APPROVED, now)
+    _decision(tx, effect, now)
+    quotas.reserve(tx, held.root_id, {name: (amount, 1 << 62) for name, amount in used.items()})
+    tx.c.execute(
+        _change(tx, effect.effect_id, EffectState.APPROVED).values(
+            state=EffectState.DONE.value, result=result, finished_at=now, reserved=dict(used)
+        )
+    )
+    _audit(tx, effect, "effect.done", now, {"from": "before a restore"})
+
+
 def failed(
     tx: Tx, lease: Lease, effect_id: str, error: Mapping[str, str], now: datetime, *, expect: EffectState
 ) -> None:
