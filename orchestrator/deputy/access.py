@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,15 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who came in by a session, a key or a proxy: with the roles of this moment, narrowed to the key."""
+
+    principal: Principal
+    zone: str
+    key_id: str | None = None
+
+
 class Access:
     """Over one store. `owner`: the local owner's address; `newcomers`: the role of colleagues to whom none was given."""
 
@@ -51,18 +61,16 @@ class Access:
         found = roles_table.effective(tx, person, owner=self._owner, newcomers=self._newcomers)
         return Principal(principal_id=person.address, name=person.name, roles=found)
 
-    def present(self, tx: Tx, address: str) -> Principal | None:
+    def present(self, tx: Tx, address: str) -> Visitor | None:
         """By address alone; None for whom the directory does not know (any more), or who has no role (any more)."""
         try:
-            person = people_table.get(tx, address)
+            person = self._known(tx, address)
         except NotFound:
-            if address != self._owner:
-                return None
-            person = Person(address=address, name=address, inside=True)
+            return None
         found = self.principal_in(tx, person)
-        return found if found.roles else None
+        return Visitor(principal=found, zone=person.zone) if found.roles else None
 
-    def of_address(self, address: str) -> Principal | None:
+    def of_address(self, address: str) -> Visitor | None:
         """Whom a trusted proxy vouches for; None as `present`."""
         with self._store.read() as tx:
             return self.present(tx, address.strip().lower())
@@ -70,9 +78,9 @@ class Access:
     def may_decide(self, tx: Tx, who: Principal, *, tool: str, requester: str) -> None:
         """NotEligible for whoever was taken off meanwhile, and for an approver outside of what they were given."""
         now = self.present(tx, who.principal_id)
-        if now is None or "decide" not in now.scopes or "decide" not in who.scopes:
+        if now is None or "decide" not in now.principal.scopes or "decide" not in who.scopes:
             raise NotEligible("you may not decide (any more)", fix="ask an admin for the role approver")
-        if who.principal_id == requester or now.roles & {"admin", "operator"}:
+        if who.principal_id == requester or now.principal.roles & {"admin", "operator"}:
             return
         limits = roles_table.limits_of(tx, who.principal_id)
         if limits and not any(rights.within(one, tool=tool, requester=requester) for one in limits):
@@ -112,16 +120,16 @@ class Access:
             expires_at=now + lives,
         )
         with self._store.tx() as tx:
-            who = self.present(tx, address)
-            if who is None:
+            visitor = self.present(tx, address)
+            if visitor is None:
                 raise NotEligible(
                     "you are not known here, or have no role", fix="ask an admin: deputy people import, people role"
                 )
             rows.add_session(tx, digest, session)
-            audited(tx, who, "session.opened", clock.now(), {"session": session.session_id, "via": via})
+            audited(tx, visitor.principal, "session.opened", clock.now(), {"session": session.session_id, "via": via})
         return token
 
-    def of_session(self, token: str) -> Principal | None:
+    def of_session(self, token: str) -> Visitor | None:
         """Whose session this is now; None when it is over, or its person may no longer come in."""
         digest, now = digest_of(token), clock.real()
         with self._store.read() as tx:
@@ -204,10 +212,10 @@ class Access:
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         text = f"{KEY_PREFIX}{key_id}_{secret}"
         with self._store.tx() as tx:
-            person = self.present(tx, address)
-            if person is None:
+            visitor = self.present(tx, address)
+            if visitor is None:
                 raise NotFound(f"{address} is not in the directory, or has no role", fix="see: deputy people roles")
-            bound = person.scopes if who.limit is None else person.scopes & who.limit
+            bound = visitor.principal.scopes if who.limit is None else visitor.principal.scopes & who.limit
             if over := sorted(wanted - bound):
                 raise NotEligible(f"{address} does not have the scope {over[0]!r}", fix="see: deputy people roles")
             if sum(not one.is_over(now) for one in rows.keys_of(tx, address)) >= MOST_KEYS:
@@ -228,27 +236,29 @@ class Access:
             audited(tx, who, "key.created", clock.now(), body)
         return _key_entry(key, now) | {"key": text}
 
-    def of_key(self, text: str) -> tuple[Principal, str]:
-        """Who speaks with this key, narrowed to it, and its id. Raises Unauthorized."""
+    def of_key(self, text: str) -> Visitor:
+        """Who speaks with this key, narrowed to it. Raises Unauthorized."""
         key_id = text.removeprefix(KEY_PREFIX).partition("_")[0] if text.startswith(KEY_PREFIX) else ""
         now = clock.real()
         with self._store.read() as tx:
             key = rows.key(tx, key_id)
             same = hmac.compare_digest(digest_of(text), key.hash if key is not None else digest_of(""))
-            person = self.present(tx, key.person) if key is not None and same else None
+            visitor = self.present(tx, key.person) if key is not None and same else None
         if key is None or not same:
             raise Unauthorized("this API key is not ours", fix="deputy config key create")
         if key.is_over(now):
             raise Unauthorized(
                 f"the API key {key_id} has expired or was taken back", fix="make another: deputy config key create"
             )
-        if person is None:
+        if visitor is None:
             raise Unauthorized(f"the person of the API key {key_id} may no longer come in", fix="ask an admin")
         if key.used_at is None or key.used_at <= now - rows.SEEN_EVERY:
             with self._store.tx() as tx:
                 rows.mark_key_used(tx, key_id, now)
         scopes = frozenset[rights.Scope](one for one in rights.SCOPES if one in key.scopes)
-        return person.with_key(scopes, is_human=key.is_human), key_id
+        return Visitor(
+            principal=visitor.principal.with_key(scopes, is_human=key.is_human), zone=visitor.zone, key_id=key_id
+        )
 
     def keys(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
         """One's own, or everybody's for an admin; newest first. Nothing in them opens anything."""

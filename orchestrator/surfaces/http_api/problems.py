@@ -25,6 +25,7 @@ STATUS = {  # error code → status
     "too_large": 413,
     "not_json": 400,
     "method_not_allowed": 405,
+    "misdirected": 421,
     "rate_limited": 429,
     "not_built": 501,
     "store_unavailable": 503,

@@ -7,7 +7,6 @@ are answered. A second one ends at once; what was under way then is taken over b
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ import uvicorn
 from orchestrator import app
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
+from orchestrator.surfaces.http_api.auth.rules import Rules, check_bind, is_loopback
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.http_api.server import application
@@ -32,10 +32,9 @@ STEADY_S = 60.0  # a worker that lived so long had started well
 
 def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: Callable[[str], None]) -> int:
     """Blocks until SIGTERM or Ctrl-C; the exit code. Port 0 takes a free one."""
-    if not _is_loopback(host):
-        raise UsageError(f"{host} is not this machine alone", fix="bind 127.0.0.1, or set up sign-in first")
     desk = app.desk(settings)
-    sessions = Sessions(desk)
+    check_bind(settings, host, has_keys=desk.access.has_keys())
+    sessions = Sessions(desk, Rules.of(settings, host))
     drain = Drain()
     config = uvicorn.Config(
         application(desk, sessions, drain=drain),
@@ -44,11 +43,13 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
         log_level="warning",
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
+        proxy_headers=False,  # auth.rules says whose headers count
     )
     listening = _bound(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
     say(f"Deputy listens on {address}")
-    say(f"open once, as the owner: {address}{sessions.new_link()}")
+    if is_loopback(host):  # a link that lets in belongs on no wire that others read
+        say(f"open once, as the owner: {address}{sessions.new_link()}")
     try:
         asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, say))
     finally:
@@ -130,12 +131,3 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from error
     listening.set_inheritable(False)
     return listening
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

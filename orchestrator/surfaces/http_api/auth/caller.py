@@ -8,18 +8,10 @@ from typing import Literal
 from starlette.requests import HTTPConnection
 
 from orchestrator.domain.principal import Principal
+from orchestrator.domain.rights import SCOPES, Scope
 from orchestrator.errors import NotEligible, Unauthorized
 
-Scope = Literal["read", "submit", "decide", "operate", "audit", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "submit", "decide", "operate", "audit", "admin")
-_EVERYBODY = frozenset[Scope]({"read", "submit", "decide"})  # own requests, own cards: the front desk sees to whose
-ROLE_SCOPES: dict[str, frozenset[Scope]] = {
-    "viewer": frozenset({"read"}),
-    "approver": _EVERYBODY,
-    "operator": _EVERYBODY | {"operate"},
-    "auditor": frozenset({"read", "audit"}),
-    "admin": frozenset(SCOPES),
-}
+__all__ = ["SCOPES", "Caller", "Scope", "caller_of", "require"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +21,9 @@ class Caller:
     principal: Principal
     via: Literal["session", "key", "proxy"]
     scopes: frozenset[Scope]
-    csrf: str | None = None
+    csrf: str | None = field(default=None, repr=False)
     zone: str = "UTC"
-    more: dict[str, str] = field(default_factory=dict)
-
-
-def scopes_of(principal: Principal) -> frozenset[Scope]:
-    """Everything that a person's roles allow."""
-    return frozenset[Scope]().union(*(ROLE_SCOPES.get(role, frozenset()) for role in principal.roles))
+    key_id: str | None = None
 
 
 def caller_of(request: HTTPConnection) -> Caller | None:

@@ -1,73 +1,99 @@
-"""Signing in by the one-time link that `deputy serve` prints on loopback, and the session it opens."""
+"""Coming in with a browser: the cookie of a session, its CSRF token, and the one-time link that `deputy serve` prints.
+
+Sessions themselves are rows (`desk.access`); here is what travels. INVARIANT: a sign-in always makes a fresh session and ends the one
+that the browser brought.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import secrets
-from typing import Any
+from typing import Literal
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from orchestrator.deputy import Deputy
-from orchestrator.surfaces.http_api.auth.caller import Caller, scopes_of
-from orchestrator.surfaces.http_api.problems import WireError, problem
+from orchestrator.deputy.access import Visitor
+from orchestrator.surfaces.http_api.auth.caller import Caller
+from orchestrator.surfaces.http_api.auth.rules import Rules, local_path
 
 COOKIE = "deputy_session"
-CSRF_HEADER = "x-csrf-token"
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+PREFETCH = "prefetch"
 
 
 class Sessions:
-    """Links and sessions of one process. INVARIANT: a link opens one session, once."""
+    """Over one desk, under one server's rules."""
 
-    def __init__(self, desk: Deputy) -> None:
-        self._desk = desk
-        self._links: set[str] = set()
-        self._open: dict[str, Caller] = {}
+    def __init__(self, desk: Deputy, rules: Rules | None = None) -> None:
+        self.desk = desk
+        self.rules = rules or Rules()
 
     def new_link(self) -> str:
         """The path of a fresh one-time link for the local owner."""
-        token = secrets.token_urlsafe(24)
-        self._links.add(token)
-        return f"/signin?token={token}"
+        return f"/signin?token={self.desk.access.new_link(self.desk.principal(None))}"
 
-    def sign_in(self, request: Request) -> Response:
-        token = request.query_params.get("token", "")
-        if token not in self._links:
-            return problem("unauthorized", "this link was used before, or is not ours", "run deputy serve again")
-        self._links.discard(token)
-        who = self._desk.principal(None)
-        session = secrets.token_urlsafe(32)
-        self._open[session] = Caller(
-            principal=who, via="session", scopes=scopes_of(who), csrf=secrets.token_urlsafe(24)
+    def by_link(self, request: Request, token: str) -> Response:
+        """Swaps the link for a session, and the address with the token for one without. Raises Unauthorized."""
+        if PREFETCH in request.headers.get("sec-purpose", "") or request.method == "HEAD":
+            return Response(status_code=204)  # a browser that only looks ahead does not use the link up
+        session = self.desk.access.open_by_link(
+            token, device=device_of(request), idle=self.rules.idle, lives=self.rules.lives
         )
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
+        return self.welcome(request, session, local_path(request.query_params.get("next")))
+
+    def welcome(self, request: Request, session: str, next: str) -> Response:
+        """The redirect that gives the browser its session. What it brought before is over."""
+        if old := self.token(request):
+            self.desk.access.sign_out(old)
+        answer = RedirectResponse(next, 303)
+        secure = self.rules.is_https(request)
+        # Lax, not Strict: a link from a mail or from the identity provider finds its reader signed in. Changes need the CSRF token.
+        answer.set_cookie(
+            self.cookie(request),
+            session,
+            httponly=True,
+            samesite="lax",
+            path="/",
+            secure=secure,
+            max_age=int(self.rules.lives.total_seconds()),
+        )
+        return answer
+
+    def farewell(self, request: Request, next: str = "/signin") -> Response:
+        """Ends the browser's session; {"next"}: where its page goes on."""
+        if token := self.token(request):
+            self.desk.access.sign_out(token)
+        answer = JSONResponse({"next": next}, headers={"Clear-Site-Data": '"cache"'})
+        answer.delete_cookie(
+            self.cookie(request), path="/", httponly=True, samesite="lax", secure=self.rules.is_https(request)
+        )
         return answer
 
     def caller(self, request: HTTPConnection) -> Caller | None:
-        return self._open.get(request.cookies.get(COOKIE, ""))
+        """Whose session the browser's cookie names."""
+        token = self.token(request)
+        visitor = self.desk.access.of_session(token) if token else None
+        return caller_for(visitor, "session", csrf=csrf_of(token)) if visitor is not None else None
+
+    def token(self, request: HTTPConnection) -> str:
+        return request.cookies.get(self.cookie(request), "")[:200]
+
+    def cookie(self, request: HTTPConnection) -> str:
+        """`__Host-`: the browser takes it over https, from this host alone (RFC 6265bis, section 4.1.3.2)."""
+        return f"__Host-{COOKIE}" if self.rules.is_https(request) else COOKIE
 
 
-class Identify:
-    """Middleware: puts the caller into the request's state, and refuses a session's change without its CSRF token."""
+def caller_for(visitor: Visitor, via: Literal["session", "key", "proxy"], *, csrf: str | None = None) -> Caller:
+    who = visitor.principal
+    return Caller(principal=who, via=via, scopes=who.scopes, csrf=csrf, zone=visitor.zone, key_id=visitor.key_id)
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
-        self._app = app
-        self._sessions = sessions
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = HTTPConnection(scope)
-            caller = self._sessions.caller(request)
-            state: dict[str, Any] = scope.setdefault("state", {})
-            state["caller"] = caller
-            if caller is not None and caller.csrf is not None and scope["method"] not in SAFE:
-                shown = request.headers.get(CSRF_HEADER, "")
-                if not hmac.compare_digest(shown, caller.csrf):
-                    error = WireError("csrf", "the page's token is missing or old", fix="load the page again")
-                    await problem(error.code, error.message, error.fix)(scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
+def csrf_of(token: str, about: str = "") -> str:
+    """What a page shows to prove that it was given out under this cookie. Tells nothing of the cookie."""
+    return hmac.new(token.encode(), f"deputy csrf 1\0{about}".encode(), hashlib.sha256).hexdigest()
+
+
+def device_of(request: HTTPConnection) -> str:
+    """The browser's own name for itself, as people know their devices by."""
+    return "".join(one for one in request.headers.get("user-agent", "") if one.isprintable())[:200]
