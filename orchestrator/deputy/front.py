@@ -15,6 +15,7 @@ from orchestrator.deputy.access import Access
 from orchestrator.deputy.halts import Halts
 from orchestrator.deputy.memories import Memories
 from orchestrator.deputy.news import News
+from orchestrator.deputy.schedules import Schedules
 from orchestrator.deputy.triggers import Triggers
 from orchestrator.deputy.views import (
     WHOLE_CHAIN,
@@ -73,6 +74,7 @@ class Deputy:
         self._owner = owner
         self.access = Access(store, owner=owner, newcomers=newcomers)
         self.triggers = Triggers(store)
+        self.schedules = Schedules(store)
         self.memories = Memories(store)
         self.news = News(store)
         self.halts = Halts(store)

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 GENESIS = "0" * 64
+# Events that change what a follower of an item sees, and so are news as well. What is told under a name of its own (a question asked,
+# an item settled, a halt) is not among them.
+FOLLOWED = frozenset(
+    {f"item.{act}" for act in ("submitted", "bumped", "reprioritised", "due_set", "snoozed", "paused", "resumed")}
+    | {"item.nudged", "item.answered", "item.cancel_asked"}
+    | {f"approval.{end}" for end in ("approved", "denied", "expired", "void")}
+    | {f"effect.{state}" for state in ("attempted", "done", "failed", "unknown", "undone")}
+)
 
 
 def canonical(value: Any) -> str:

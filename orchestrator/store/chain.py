@@ -1,17 +1,20 @@
-"""Links staged audit events into their tenant's chain, as the last thing a transaction does before its commit.
+"""Links staged audit events into their tenant's chain, and writes the news, as the last thing a transaction does before its commit.
 
-The head row is locked after every other lock, so that two transactions never wait for each other in a circle.
+The head row is locked after every other lock, so that two transactions never wait for each other in a circle. News is numbered under
+that lock: its ids rise in the order of the commits, so that who has read up to one has missed none before it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.domain.audit import GENESIS, AuditEvent, canonical, link
-from orchestrator.store.tables import audit, audit_heads
+from orchestrator.domain.audit import FOLLOWED, GENESIS, AuditEvent, canonical, link
+from orchestrator.store.tables import audit, audit_heads, outbox
 
 _head = (
     sa.select(audit_heads.c.seq, audit_heads.c.hash)
@@ -24,6 +27,7 @@ _advance = (
     .values(seq=sa.bindparam("to_seq"), hash=sa.bindparam("to_hash"))
 )
 _append = sa.insert(audit)
+_tell = sa.insert(outbox)
 
 
 def begin(c: sa.Connection, tenant_id: str) -> None:
@@ -39,8 +43,10 @@ def begin(c: sa.Connection, tenant_id: str) -> None:
         c.execute(sqlite.insert(audit_heads).values(row).on_conflict_do_nothing())
 
 
-def append(c: sa.Connection, tenant_id: str, events: Sequence[AuditEvent]) -> None:
-    """Inserts `events` in order behind the present head and moves the head."""
+def append(
+    c: sa.Connection, tenant_id: str, events: Sequence[AuditEvent], news: Sequence[Mapping[str, Any]] = ()
+) -> bool:
+    """Inserts `events` in order behind the present head and moves the head; then what is news of them, and `news`. Whether there is any."""
     head = c.execute(_head, {"tenant": tenant_id}).first()
     if head is None:
         begin(c, tenant_id)
@@ -64,8 +70,26 @@ def append(c: sa.Connection, tenant_id: str, events: Sequence[AuditEvent]) -> No
                 "hash": digest,
             }
         )
-    c.execute(_append, rows)
-    c.execute(_advance, {"tenant": tenant_id, "to_seq": seq, "to_hash": digest})
+    if rows:
+        c.execute(_append, rows)
+        c.execute(_advance, {"tenant": tenant_id, "to_seq": seq, "to_hash": digest})
+    told = [*(_news(tenant_id, event) for event in events if event.kind in FOLLOWED), *news]
+    if told:
+        c.execute(_tell, told)
+    return bool(told)
+
+
+def _news(tenant_id: str, event: AuditEvent) -> dict[str, Any]:
+    body = {"actor": event.actor, "effect_id": event.effect_id, "approval_id": (event.body or {}).get("approval_id")}
+    return {
+        "tenant_id": tenant_id,
+        "item_id": event.item_id,
+        "kind": event.kind,
+        "address": None,
+        "body": {name: value for name, value in body.items() if value is not None},
+        "created_at": datetime.fromisoformat(event.at),
+        "next_at": None,
+    }
 
 
 def settled(event: AuditEvent) -> AuditEvent:

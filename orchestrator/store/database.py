@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.errors import StoreUnavailable
-from orchestrator.store import chain, migrations
+from orchestrator.store import chain, copies, migrations
 
 READY_CHANNEL = "deputy_ready"  # PostgreSQL notifications: something became ready
+NEWS_CHANNEL = "deputy_news"  # and: something happened that followers want to know
 BUSY_TIMEOUT_S = 30.0
 IDLE_IN_TRANSACTION_S = 30
 RETRIES = 5
@@ -37,7 +38,7 @@ class Contended(StoreUnavailable):
 class Tx:
     """One open transaction: the connection, the tenant, and what has to happen at its commit."""
 
-    __slots__ = ("_after", "_staged", "c", "dialect", "driver", "is_postgres", "nudged", "tenant_id")
+    __slots__ = ("_after", "_news", "_staged", "c", "dialect", "driver", "is_postgres", "nudged", "tenant_id")
 
     def __init__(self, c: sa.Connection, tenant_id: str) -> None:
         self.c = c
@@ -47,6 +48,7 @@ class Tx:
         self.driver = c.connection.dbapi_connection  # for `prepared` only
         self.nudged = False  # something became ready: waiting hosts are told at the commit
         self._staged: list[AuditEvent] = []
+        self._news: list[dict[str, Any]] = []
         self._after: list[Callable[[], None]] = []
 
     def audit(self, event: AuditEvent) -> None:
@@ -61,12 +63,18 @@ class Tx:
         """Tells hosts at the commit that something is ready."""
         self.nudged = True
 
+    def tell(self, row: dict[str, Any]) -> None:
+        """Stages a row of the outbox; for `outbox.put`."""
+        self._news.append(row)
+
     def seal(self) -> None:
-        """Notifies and chains; the commit must follow at once. Called by the store and its writer only."""
+        """Notifies, chains and tells; the commit must follow at once. Called by the store and its writer only."""
         if self.nudged and self.is_postgres:
             self.c.execute(_NOTIFY, {"channel": READY_CHANNEL, "tenant": self.tenant_id})
-        if self._staged:
-            chain.append(self.c, self.tenant_id, self._staged)
+        if self._staged or self._news:
+            told = chain.append(self.c, self.tenant_id, self._staged, self._news)
+            if told and self.is_postgres:
+                self.c.execute(_NOTIFY, {"channel": NEWS_CHANNEL, "tenant": self.tenant_id})
 
     def committed(self) -> None:
         """Runs what waits for the commit. Called by the store and its writer only."""
@@ -124,7 +132,10 @@ class Store:
                     f"the database has schema version {have}, this Deputy needs {known}", fix="run `deputy migrate`"
                 )
             with self.engine.begin() as c:
-                migrations.migrate(c)
+                before = migrations.version(c)
+                if self.path is not None and 0 < before < known:
+                    copies.keep_before_migration(self.path, before)
+                migrations.migrate(c, migrations.MIGRATIONS)
 
     def sibling(self, name: str) -> Store:
         """The same database under another session name, with connections of its own."""
@@ -166,6 +177,18 @@ class Store:
     def close(self) -> None:
         """Closes every pooled connection."""
         self.engine.dispose()
+
+
+def schema_of(url: str) -> int:
+    """The schema version of a database, which is not touched; 0 for one that is empty or not there yet."""
+    if url.startswith("sqlite") and not Path(url.partition("sqlite:///")[2]).exists():
+        return 0
+    engine = _engine(url, "upgrade")
+    try:
+        with translated(url), engine.execution_options(readonly=True).connect() as c, c.begin():
+            return migrations.version(c)
+    finally:
+        engine.dispose()
 
 
 def _engine(url: str, name: str) -> sa.Engine:

@@ -16,7 +16,7 @@ from orchestrator import ids
 from orchestrator.domain.effect import Approval, Effect, EffectState
 from orchestrator.domain.item import Origin, State, WaitKind
 from orchestrator.domain.outcome import Done, Ended, Parked, Replan, RunOutcome
-from orchestrator.store import approvals, budgets, effects, endings, items, packets, runs, steplog, waits
+from orchestrator.store import approvals, budgets, effects, endings, items, outbox, packets, runs, steplog, waits
 from orchestrator.store.database import Tx, clock_s
 from orchestrator.store.fence import Held, Lease, fence
 from orchestrator.store.items import FREE, SERVE, W, item_of
@@ -304,6 +304,8 @@ def _park(tx: Tx, lease: Lease, held: Held, now: datetime) -> State:
     )
     if state == State.READY.value:
         tx.nudge()
+    else:
+        outbox.put(tx, held.item_id, "item.waiting", {}, None, now)
     return State(state)
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator import ids
 from orchestrator.errors import NotFound
-from orchestrator.store import items, visibility
+from orchestrator.store import items, outbox, visibility
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.tables import runs, worklist
@@ -98,6 +98,7 @@ def start(
     if route is not None:
         changes["route"] = route
     tx.c.execute(sa.update(worklist).where(w.tenant_id == tx.tenant_id, w.item_id == held.item_id).values(changes))
+    outbox.put(tx, held.item_id, "run.started", {"run_id": run_id}, None, now)
     return run_id
 
 
@@ -136,9 +137,22 @@ def of_items(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[Run]]:
     return found
 
 
-def list_runs(tx: Tx, limit: int = 50, *, state: str | None = None, seen_by: str | None = None) -> list[Run]:
-    """Runs, latest first. `seen_by`: only of items this person may see."""
+def list_runs(
+    tx: Tx,
+    limit: int = 50,
+    *,
+    state: str | None = None,
+    workflow: str | None = None,
+    seen_by: str | None = None,
+    after: tuple[datetime, str] | None = None,
+) -> list[Run]:
+    """Runs, latest first. `seen_by`: only of items this person may see. `after`: (started_at, run_id) of the last one of the page before."""
     stmt = sa.select(runs).where(U.tenant_id == tx.tenant_id)
+    if workflow is not None:
+        stmt = stmt.where(U.workflow == workflow)
+    if after is not None:
+        at, run_id = sa.literal(after[0], U.started_at.type), after[1]
+        stmt = stmt.where(sa.or_(U.started_at < at, sa.and_(U.started_at == at, U.run_id > run_id)))
     if state is not None:
         stmt = stmt.where(U.state == state)
     if seen_by is not None:

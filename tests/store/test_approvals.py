@@ -163,7 +163,13 @@ def test_asking_tells_the_surfaces(store: Store) -> None:
     """The card's news is in the transaction that made the card."""
     _, card_id = asked(store)
     with store.read() as tx:
-        assert [(news.kind, news.body["approval_id"]) for news in outbox.after(tx, 0)] == [("approval.asked", card_id)]
+        told = [(news.kind, news.body.get("approval_id")) for news in outbox.after(tx, 0)]
+    assert told == [
+        ("item.submitted", None),
+        ("run.started", None),
+        ("approval.asked", card_id),
+        ("item.waiting", None),
+    ]
 
 
 def test_unknown_cards_and_verdicts_are_refused(store: Store) -> None:

@@ -25,8 +25,12 @@ def test_queries_show_what_a_person_asked_for_or_decides(store: Store) -> None:
         for person, count in ((ALEX, 1), (DANA, 1), (SAM, 0), ("lex@northwind.example", 0)):
             assert len(approvals.list_by_state(tx, None, seen_by=person, limit=1)) == count
             assert len(runs.list_runs(tx, limit=1, seen_by=person)) == count
-            assert len(outbox.after(tx, 0, seen_by=person)) == count
+            seen = [news.kind for news in outbox.after(tx, 0, seen_by=person) if news.item_id == mine.item.item_id]
+            assert seen == ["item.submitted", "run.started", "approval.asked"] * count
         assert approvals.list_pending(tx, eligible=ALEX) == []
+        assert {news.item_id for news in outbox.after(tx, 0, seen_by=DANA)} == {mine.item.item_id}
+        assert {news.item_id for news in outbox.after(tx, 0, seen_by=SAM)} == {theirs}
+        assert outbox.after(tx, 0, seen_by="lex@northwind.example") == []
         assert {e["item_id"] for e in audit.tail(tx, seen_by=DANA)} == {mine.item.item_id}
         assert {e["item_id"] for e in audit.tail(tx, seen_by=SAM)} == {theirs}
         assert {e["item_id"] for e in audit.tail(tx, seen_by=DANA, all_items=True)} == {mine.item.item_id, theirs}
