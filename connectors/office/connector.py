@@ -22,7 +22,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from connectors import families
+from connectors import families, wire
 from connectors.arguments import Arguments
 from connectors.errors import Conflict, InvalidCall, OutcomeUnknown, RateLimited, ReconsentNeeded, Unreachable
 from connectors.office import (
@@ -37,7 +37,6 @@ from connectors.office import (
     mail,
     mail_effects,
     preconditions,
-    wire,
 )
 from connectors.office.context import Context, drawn_id
 from connectors.office.faults import Fault
