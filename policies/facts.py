@@ -14,6 +14,8 @@ from policies.labels import NOWHERE, UNTRUSTED, Level, Memory
 from policies.manifest import Arg, Tool
 from policies.words import EMAIL, LINK, days, instant, normal, numbers, plain, strings
 
+ENCLOSED = "id(files)"  # of an argument of a send: it goes along, and tells nobody who is on its record
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -225,6 +227,8 @@ def _receivers(tool: Tool, args: Mapping[str, Any], memory: Memory) -> tuple[lis
     )
     if tool.effect in lexicon.SHARING | {"update"} and tells and (tool.effect != "send" or not named):
         for arg in tool.args_of("what"):
+            if tool.effect == "send" and arg.type == ENCLOSED:
+                continue
             for value in _values(arg, args.get(arg.name)):
                 for record in memory.sightings(value):
                     on_object |= set(record.readers or ())

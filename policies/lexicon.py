@@ -112,6 +112,7 @@ NOUNS |= {
     "1-1": "event",
     "everyone": "user",
     "automatic reply": "rule",
+    "chat file": "chat file",
 }
 
 # which nouns of the request a tool's noun answers to
@@ -119,6 +120,7 @@ ANSWERS: dict[str, frozenset[str]] = {
     "email": frozenset({"email", "message"}),
     "message": frozenset({"email", "message", "chat"}),
     "chat": frozenset({"chat", "message", "channel"}),
+    "chat file": frozenset({"chat", "message", "channel", "file"}),
     "participant": frozenset({"participant", "event", "user"}),
     "user": frozenset({"user", "participant", "channel", "chat"}),
     "event": frozenset({"event", "participant"}),
