@@ -108,7 +108,11 @@ class Submission:
         except smtplib.SMTPAuthenticationError as error:
             if 400 <= error.smtp_code < 500:
                 raise _refusal(error.smtp_code) from None
+            if not 500 <= error.smtp_code < 600:  # half a line
+                raise Unreachable("the mail server hung up", fix="Try again later.") from None
             raise ReconsentNeeded("the mail server does not accept the credentials", fix="Connect it again.") from None
+        except smtplib.SMTPServerDisconnected as error:
+            raise Unreachable("the mail server hung up", fix="Try again later.") from error
         except smtplib.SMTPException:
             raise ReconsentNeeded("the mail server takes no such credentials", fix="Connect it again.") from None
         except OSError as error:

@@ -24,9 +24,13 @@ from tests.services import emulate
 ME = "ada@example.com"
 COLLEAGUE = "bob@example.com"
 TOKEN = "google-test-token"
+FURTHER_TOKENS = tuple(f"{TOKEN}-{number}" for number in range(100))  # emulate takes 5,000 requests an hour with one
 SEED: dict[str, Any] = {
     "tokens": {
-        TOKEN: {"login": ME, "scopes": ["https://www.googleapis.com/auth/gmail.modify"]},
+        **{
+            token: {"login": ME, "scopes": ["https://www.googleapis.com/auth/gmail.modify"]}
+            for token in (TOKEN, *FURTHER_TOKENS)
+        },
         "google-bob-token": {"login": COLLEAGUE, "scopes": ["https://www.googleapis.com/auth/gmail.modify"]},
     },
     "google": {
@@ -106,7 +110,10 @@ class World:
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         """Straight at the emulator."""
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.account.credentials['access_token']}",
+            "Content-Type": "application/json",
+        }
         request = Request(self.front.upstream + path, data=body, headers=headers, method=method)
         with urlopen(request, timeout=10) as response:
             answer: dict[str, Any] = json.load(response)

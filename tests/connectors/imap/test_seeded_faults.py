@@ -67,7 +67,7 @@ def test_a_mail_is_there_once_or_not_at_all(
         assert (drafts, kept) == (1, 0)
         return
     # What was sent and could not be filed is a draft until the next effect.
-    provider.do("mail.create_draft", {"to": [DANA], "subject": "Hello", "body": "Text."})
+    perform(provider, "mail.create_draft", {"to": [DANA], "subject": "Hello", "body": "Text."}, new_key())
     assert isinstance(provider.reconcile(tool, args, key), Done if there else Absent)
 
 
