@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from connectors.conformance.provider import new_key, new_word
 from connectors.google.connector import open_connector
 from connectors.spec import Absent, Done
 from tests.connectors.attempts import Outcome, perform, runs
-from tests.connectors.google.world import COLLEAGUE, World, a_mail
+from tests.connectors.google.world import COLLEAGUE, FURTHER_TOKENS, World, a_mail
 from tests.services.fault_proxy import Fault, FaultProxy
 
 USER = b" /gmail/v1/users/me/"
@@ -45,6 +46,9 @@ def broken(running_world: World) -> Iterator[tuple[FaultProxy, Provider]]:
 def test_a_mail_is_there_once_or_not_at_all(world: World, broken: tuple[FaultProxy, Provider], seed: int) -> None:
     """And what the caller was told, or would be told when it asks, is what Gmail holds."""
     line, provider = broken
+    credentials = dict(world.account.credentials) | {"access_token": FURTHER_TOKENS[seed // 20 % len(FURTHER_TOKENS)]}
+    world = world.with_(credentials=credentials)
+    provider = replace(provider, account=world.account)
     draw = random.Random(seed)
     tool, word, key = draw.choice(sorted(WRITES)), new_word(), new_key()
     args = _args(world, tool, word)
