@@ -21,7 +21,7 @@ from orchestrator.domain.outcome import Ended, Parked
 from orchestrator.engine.halting import Halting
 from orchestrator.engine.runner import Advanced, Runner
 from orchestrator.errors import DeputyError, Fenced, StoreUnavailable
-from orchestrator.store import approvals, halts, lease, timers, workers
+from orchestrator.store import approvals, firings, halts, lease, timers, workers
 from orchestrator.store.database import Store
 from orchestrator.store.lease import Claimed
 from orchestrator.store.locks import Session
@@ -189,6 +189,7 @@ class Serving:
             now = self._now()
             await self.writer.put(timers.sweep, now)
             await self.writer.put(approvals.expire_due, now)
+            await self.writer.put(firings.sweep, now)
         ready = await self._read_ready()
         for _ in range(max(0, min(ready - (self._live - self._holding), self._pace.cap - self._live))):
             self._live += 1

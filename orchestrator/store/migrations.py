@@ -17,6 +17,7 @@ from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
 from orchestrator.store.halt_tables import halts
 from orchestrator.store.measure_tables import measures
+from orchestrator.store.schedule_tables import firings, schedules
 from orchestrator.store.tables import metadata, schema_version, step_log, worklist
 from orchestrator.store.trigger_tables import followed, triggers
 
@@ -78,6 +79,10 @@ def _restores_and_measures(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[measures])
 
 
+def _schedules(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[schedules, firings])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -88,6 +93,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(7, "halts", _halts),
     Migration(8, "links, sessions, keys, roles", _access),
     Migration(9, "restores, legal holds, measures", _restores_and_measures),
+    Migration(10, "schedules and their firings", _schedules),
 )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from orchestrator.domain.item import State, WaitKind
-from orchestrator.store import items, waits
+from orchestrator.store import firings, items, waits
 from orchestrator.store.database import Tx, clock_s
 from orchestrator.store.items import W
 from orchestrator.store.tables import approvals, worklist
@@ -46,7 +46,8 @@ def next_due(tx: Tx) -> Due:
     """When the next sweep will find something."""
     mine = {"tenant": tx.tenant_id}
     at, card, held = tx.c.scalar(_waking, mine), tx.c.scalar(_expiring, mine), tx.c.scalar(_held)
-    first = min((one for one in (at, card) if one is not None), default=None)
+    coming = firings.next_due(tx)
+    first = min((one for one in (at, card, coming) if one is not None), default=None)
     return Due(first, None if held is None else held - clock_s(tx))
 
 

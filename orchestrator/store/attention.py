@@ -1,0 +1,215 @@
+"""Looks after the runs that schedules have made: settles them by their checks, tells of those that cannot go on, merges equals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.domain import checks
+from orchestrator.domain.item import FINAL, State, WaitKind
+from orchestrator.domain.schedule import FiringState, Schedule
+from orchestrator.store import habits, items, outbox, schedules, waits, worklist
+from orchestrator.store.database import Tx
+from orchestrator.store.items import W
+from orchestrator.store.schedule_tables import firings
+from orchestrator.store.tables import approvals
+from orchestrator.store.tables import waits as wait_rows
+from orchestrator.store.tables import worklist as rows
+
+F, N, A = firings.c, wait_rows.c, approvals.c
+HUMAN = (WaitKind.APPROVAL.value, WaitKind.ANSWER.value, WaitKind.RECONSENT.value, WaitKind.REPAIR.value)
+_MOVING = (State.READY.value, State.RUNNING.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An open firing as it stands. `waits`: kinds of what its whole tree waits on; `cards`: digests of its pending cards."""
+
+    schedule_id: str
+    at: datetime
+    state: FiringState
+    item_id: str | None
+    item_state: State | None  # None: it has no item (any more)
+    is_moving: bool
+    is_paused: bool
+    waits: frozenset[str]
+    cards: frozenset[str]
+    asks_until: datetime | None
+    told: bool
+
+    @property
+    def is_final(self) -> bool:
+        return self.item_state is None or self.item_state in FINAL
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it goes on by itself: what waits for a person stands in nobody's way."""
+        if self.state is not FiringState.STARTED or self.is_final:
+            return False
+        return self.is_moving or not (self.is_paused or self.waits & set(HUMAN))
+
+    @property
+    def waits_for_cards_only(self) -> bool:
+        return bool(self.cards) and not self.is_moving and not (self.waits & set(HUMAN)) - {WaitKind.APPROVAL.value}
+
+
+_open = (
+    sa.select(
+        F.schedule_id, F.at, F.state, F.item_id, F.asks_until, F.told, W.state.label("item_state"), W.paused,
+    )
+    .join_from(firings, rows, (W.tenant_id == F.tenant_id) & (W.item_id == F.item_id), isouter=True)
+    .where(F.tenant_id == sa.bindparam("tenant"), F.settled_at.is_(None))
+    .order_by(F.schedule_id, F.at)
+)  # fmt: skip
+
+
+def standing(tx: Tx, schedule_id: str | None = None) -> list[Standing]:
+    """Every open firing, of one schedule or of all, by schedule and time."""
+    stmt = _open if schedule_id is None else _open.where(F.schedule_id == schedule_id)
+    found = tx.c.execute(stmt, {"tenant": tx.tenant_id}).all()
+    roots = [row.item_id for row in found if row.item_id is not None and row.item_state is not None]
+    moving, kinds, cards = _below(tx, roots) if roots else (set(), {}, {})
+    return [
+        Standing(
+            schedule_id=row.schedule_id,
+            at=row.at,
+            state=FiringState(row.state),
+            item_id=row.item_id,
+            item_state=State(row.item_state) if row.item_state is not None else None,
+            is_moving=row.item_id in moving,
+            is_paused=bool(row.paused),
+            waits=frozenset(kinds.get(row.item_id, ())),
+            cards=frozenset(cards.get(row.item_id, ())),
+            asks_until=row.asks_until,
+            told=row.told,
+        )
+        for row in found
+    ]
+
+
+def _below(tx: Tx, roots: Sequence[str]) -> tuple[set[str], dict[str, set[str]], dict[str, set[str]]]:
+    """Of trees: which of them have something ready or running, kinds of open waits, digests of pending cards; by root."""
+    moving: set[str] = set()
+    kinds: dict[str, set[str]] = {}
+    cards: dict[str, set[str]] = {}
+    for part in items.slices(roots):
+        tree = (W.tenant_id == tx.tenant_id, W.root_id.in_(part))
+        moving |= set(tx.c.scalars(sa.select(W.root_id).where(*tree, W.state.in_(_MOVING)).distinct()))
+        held = sa.select(W.root_id, N.kind).join(wait_rows, (N.tenant_id == W.tenant_id) & (N.item_id == W.item_id))
+        for root, kind in tx.c.execute(held.where(*tree, waits.OPEN, items.UNFINISHED).distinct()):
+            kinds.setdefault(root, set()).add(kind)
+        asked = sa.select(W.root_id, A.digest).join(approvals, (A.tenant_id == W.tenant_id) & (A.item_id == W.item_id))
+        for root, digest in tx.c.execute(asked.where(*tree, A.state == sa.literal_column("'pending'"))):
+            cards.setdefault(root, set()).add(digest)
+    return moving, kinds, cards
+
+
+# ---- when to look ----------------------------------------------------------------------------------------------------
+def next_due(tx: Tx) -> datetime | None:
+    """When something of the open firings wants looking after; its own time, hence in the past, when it is now."""
+    found = standing(tx)
+    return min((at for one in found if (at := _wants(one, found)) is not None), default=None)
+
+
+def wanting(tx: Tx, now: datetime) -> list[str]:
+    """Ids of schedules of which something is to be looked after now."""
+    found = standing(tx)
+    return sorted({one.schedule_id for one in found if (at := _wants(one, found)) is not None and at <= now})
+
+
+def _wants(one: Standing, among: Sequence[Standing]) -> datetime | None:
+    same = [other for other in among if other.schedule_id == one.schedule_id]
+    if one.state is FiringState.QUEUED:
+        return None if any(other.is_at_work for other in same) else one.at
+    if one.is_final or (WaitKind.RECONSENT.value in one.waits and not one.told) or _twin(one, same) is not None:
+        return one.at
+    return one.asks_until if WaitKind.ANSWER.value in one.waits else None
+
+
+def _twin(one: Standing, same: Sequence[Standing]) -> Standing | None:
+    """A later run of the schedule that asks for everything that this one still asks for."""
+    if not one.waits_for_cards_only:
+        return None
+    later = (other for other in same if other.at > one.at and other.item_id != one.item_id)
+    return next((other for other in later if not other.is_moving and one.cards <= other.cards), None)
+
+
+# ---- looking after ---------------------------------------------------------------------------------------------------
+def attend(tx: Tx, schedule: Schedule, now: datetime) -> None:
+    """Whatever the open firings of a schedule, whose row is held, want now."""
+    found = standing(tx, schedule.schedule_id)
+    for one in found:
+        if one.state is not FiringState.STARTED:
+            continue
+        twin = _twin(one, found)
+        if one.is_final:
+            _settle(tx, schedule, one, now)
+        elif twin is not None:
+            _supersede(tx, schedule, one, twin, now)
+        elif one.asks_until is not None and one.asks_until <= now and WaitKind.ANSWER.value in one.waits:
+            worklist.cancel(tx, str(one.item_id), "clock", now, "nobody answered in time")
+        elif WaitKind.RECONSENT.value in one.waits and not one.told:
+            schedules.change(tx, schedule.schedule_id, one.at, one.state, told=True)
+            why = "it waits for a connection of its owner's that has lapsed"
+            announce(tx, schedule, "schedule.waiting", one.at, why, one.item_id, now)
+
+
+def _settle(tx: Tx, schedule: Schedule, one: Standing, now: datetime) -> None:
+    """INVARIANT: a run that is not as its owner expects is told, whatever the run itself says."""
+    found = habits.left_behind(tx, one.item_id) if one.item_state is not None and one.item_id is not None else None
+    facts = found.facts if found is not None else {"state": "gone", "error": "its item was deleted"}
+    why = checks.first_missing(schedule.expects, facts)
+    state = FiringState.DONE if why is None else FiringState.FAILED
+    counts = found.counts if found is not None else None
+    told: dict[str, Any] = {"state": state.value, "why": why or "", "counts": counts, "settled_at": now}
+    if not schedules.change(tx, schedule.schedule_id, one.at, one.state, **told):
+        return
+    schedules.audit(
+        tx, f"schedule.{state.value}", schedule, "clock", now, item_id=one.item_id, at=one.at.isoformat(), why=why
+    )
+    if why is not None:
+        _news(tx, schedule, "schedule.failed", one.at, why, one.item_id, now, 1)
+
+
+def _supersede(tx: Tx, schedule: Schedule, one: Standing, twin: Standing, now: datetime) -> None:
+    """The later run's cards stand for both: the earlier run ends unapproved, so that nobody is asked twice for one thing."""
+    why = f"{twin.item_id} asks for exactly the same"
+    worklist.cancel(tx, str(one.item_id), "clock", now, why)
+    told = {"state": FiringState.SUPERSEDED.value, "why": why, "settled_at": now}
+    if schedules.change(tx, schedule.schedule_id, one.at, one.state, **told):
+        announce(tx, schedule, "schedule.superseded", one.at, why, one.item_id, now)
+
+
+def announce(
+    tx: Tx,
+    schedule: Schedule,
+    kind: str,
+    at: datetime,
+    why: str,
+    item_id: str | None,
+    now: datetime,
+    *,
+    count: int = 1,
+) -> None:
+    """Tells the owner and the audit chain."""
+    _news(tx, schedule, kind, at, why, item_id, now, count)
+    schedules.audit(tx, kind, schedule, "clock", now, item_id=item_id, at=at.isoformat(), why=why, count=count)
+
+
+def _news(
+    tx: Tx, schedule: Schedule, kind: str, at: datetime, why: str, item_id: str | None, now: datetime, count: int
+) -> None:
+    body = {
+        "schedule": schedule.schedule_id,
+        "name": schedule.name,
+        "owner": schedule.owner,
+        "at": at.isoformat(),
+        "why": why,
+        "count": count,
+        "text": f"{schedule.name}: {why}.",
+    }
+    outbox.put(tx, item_id or schedule.schedule_id, kind, body, schedule.reply_to, now)

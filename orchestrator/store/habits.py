@@ -1,0 +1,90 @@
+"""What scheduled runs leave behind: facts for their checks, counts for the watch on later ones. Reads rows; writes none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.domain import document as documents
+from orchestrator.domain import watch
+from orchestrator.domain.effect import Effect, EffectState
+from orchestrator.domain.schedule import FiringState
+from orchestrator.domain.watch import Counts
+from orchestrator.store import effects, people, runs, worklist
+from orchestrator.store.database import Tx
+from orchestrator.store.schedule_tables import firings
+from orchestrator.store.tables import step_log
+
+F = firings.c
+_HAPPENED = frozenset({EffectState.DONE, EffectState.UNDONE})
+_COUNTED = _HAPPENED | {EffectState.ATTEMPTED, EffectState.UNKNOWN, EffectState.APPROVED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """`facts`: what `domain.checks` looks at; `counts`: `watch.Counts` as JSON, None for a run that did not end well."""
+
+    facts: dict[str, Any]
+    counts: dict[str, Any] | None
+
+
+def left_behind(tx: Tx, root_id: str) -> LeftBehind:
+    """Of a run that has ended, everything below it included."""
+    tree = worklist.tree(tx, root_id)
+    root, tree_runs = tree[0], runs.of_items(tx, [one.item_id for one in tree])
+    known = effects.of_tree(tx, root_id)
+    done = [one for one in known if one.state in _HAPPENED]
+    spent = [run.receipt for each in tree_runs.values() for run in each if run.receipt]
+    mine = [run.receipt for run in tree_runs.get(root_id, ()) if run.receipt]
+    total = documents.summed(mine[-1] if mine else None, [one for one in spent if not mine or one is not mine[-1]])
+    tools: dict[str, int] = {}
+    for effect in done:
+        tools[effect.tool] = tools.get(effect.tool, 0) + 1
+    latest = tree_runs.get(root_id, ())[-1:]
+    facts = {
+        "state": root.state.value,
+        "text": root.text or "",
+        "output": root.output or {},
+        "error": (root.error or {}).get("message", ""),
+        "route": root.route or "",
+        "workflow": next((run.workflow for run in latest), None) or "",
+        "effects": len(done),
+        "tools": tools,
+        "asked": sum(one.decision == "ask" for one in known),
+        "denied": sum(one.decision == "deny" for one in known),
+        **{name: total.get(name, 0) for name in ("model_calls", "cost_usd", "wall_s")},
+    }
+    counted = counts_of(tx, done, [run.run_id for each in tree_runs.values() for run in each])
+    return LeftBehind(facts=facts, counts=counted.as_json() if root.state.value == "done" else None)
+
+
+def counts_of(tx: Tx, done: Sequence[Effect], run_ids: Sequence[str]) -> Counts:
+    """What these effects and the reads of these runs come to."""
+    tools: dict[str, int] = {}
+    for effect in done:
+        tools[effect.tool] = tools.get(effect.tool, 0) + 1
+    inside = {person.address for person in people.all(tx) if person.inside}
+    domains = {address.partition("@")[2] for address in inside}
+    named = watch.outside(
+        (effect.args for effect in done), lambda one: one in inside or one.partition("@")[2] in domains
+    )
+    c = step_log.c
+    reads = sa.select(sa.func.count()).where(c.tenant_id == tx.tenant_id, c.run_id.in_(list(run_ids)), c.kind == "read")
+    return Counts(tools=tools, outside=len(named), reads=int(tx.c.scalar(reads) or 0) if run_ids else 0)
+
+
+def schedule_of(tx: Tx, root_id: str) -> str | None:
+    """The schedule that made this item, if one did."""
+    stmt = sa.select(F.schedule_id).where(F.item_id == root_id, F.tenant_id == tx.tenant_id)
+    found: str | None = tx.c.scalar(stmt)
+    return found
+
+
+def of_schedule(tx: Tx, schedule_id: str) -> list[Counts]:
+    """Of its latest runs that ended well."""
+    mine = (F.tenant_id == tx.tenant_id, F.schedule_id == schedule_id, F.state == FiringState.DONE.value)
+    stmt = sa.select(F.counts).where(*mine, F.counts.is_not(None)).order_by(F.at.desc()).limit(watch.MOST)
+    return [Counts.from_json(told) for told in tx.c.scalars(stmt)]
