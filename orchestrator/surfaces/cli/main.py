@@ -27,6 +27,7 @@ COMMANDS = {
     "agent": "Predefined agents and prompts: ls, show, prompts.",
     "memory": "What is remembered for later requests: ls, show, add, edit, forget.",
     "trigger": "Standing orders: what is new asks for something: add, ls, pause, resume, rm, check.",
+    "schedule": "What is asked at set times: add, ls, show, preview, run, pause, resume, rm, digest.",
     "office": "The local office: show, add-mail, add-event, add-person, connect, diff, reset.",
     "connect": "Accounts: google, slack, imap, caldav, mcp; alone: lists them.",
     "people": "The directory: ls, set.",
