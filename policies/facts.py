@@ -39,6 +39,7 @@ def compute(
     suspended: bool,
     now: datetime,
     origin: str,
+    unusual: str = "",
 ) -> Facts:
     changed = outgoing.rewrite(tool, args, memory, grant.links)
     after = {**args, **changed}
@@ -87,6 +88,7 @@ def compute(
         "secret_fits": egress.secret_fits,
         "emptied": outgoing.emptied(args, changed),
         "effects_so_far": sum(used.values()),
+        "unusual": bool(unusual),
     }
     told = {
         "tool": tool.name,
@@ -102,6 +104,7 @@ def compute(
         "audience": egress.why,
         "problems": problems,
         "links_removed": sorted(changed),
+        "unusual": unusual,
     }
     reserve = dict.fromkeys(clause.quotas, 1) if clause is not None and has_room else {}
     return Facts(context=context, told=told, rewrite=changed, clause=clause, reserve=reserve, contradictions=wrong)
@@ -113,7 +116,7 @@ def unknown(name: str, origin: str, suspended: bool) -> Facts:
         "kind": "destroy", "origin": origin, "understood": False, "suspended": suspended, "in_scope": False, "granted": False,
         "within_quota": False, "level": 0, "has_identity": True, "anchored": False, "url_level": 0, "url_inside": False,
         "reaches_people": True, "reaches_outside": True, "recipients": 0, "strangers": False, "contradicts": False,
-        "audience_fits": False, "secret_fits": False, "emptied": False, "effects_so_far": 0,
+        "audience_fits": False, "secret_fits": False, "emptied": False, "effects_so_far": 0, "unusual": False,
     }  # fmt: skip
     return Facts(
         context=context, told={"tool": name, "effect": "unknown", **context, "problems": [f"no tool {name!r} is mounted"]},

@@ -327,10 +327,12 @@ class Case:
         flags: Mapping[str, Any] | None = None,
     ) -> Decision:
         """May this call happen? `used`: the tree's quotas so far. `flags`: what is suspended: {"all"|"principal"|"agent":
-        true, "connector": true or [families or tool names]}."""
+        true, "connector": true or [families or tool names]}; and "unusual": how this call leaves what earlier runs of the same
+        order did, in a sentence."""
         args = dict(call.args)
         tool = self.tools.get(call.tool)
-        halted = _is_suspended(flags or {}, call.tool)
+        told_unusual = str((flags or {}).get("unusual") or "")
+        halted = _is_suspended({name: value for name, value in (flags or {}).items() if name != "unusual"}, call.tool)
         spent = dict(self._done)
         for name, count in (used or {}).items():
             spent[name] = max(count, spent.get(name, 0))
@@ -346,6 +348,7 @@ class Case:
                 suspended=halted,
                 now=self.now,
                 origin=self.origin,
+                unusual=told_unusual,
             )
         final = Call(tool=call.tool, args={**args, **computed.rewrite})
         holding = _holding(approvals, final)

@@ -78,6 +78,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "It cannot be taken back, so a person confirms it.",
         "Nothing makes this one pass unasked.",
     ),
+    "a run that leaves its own history waits for a person": (
+        "This is not what earlier runs did: {unusual}.",
+        "Let it do what earlier runs did.",
+    ),
     "a read within scope is allowed": ("Reading changes nothing.", ""),
     "work handed on within one's own authority is allowed": (
         "It stays in the house, and gains no authority by it.",
@@ -107,6 +111,8 @@ def near_miss(rules: Sequence[str], told: Mapping[str, Any], effect: str) -> str
 
 
 def _pair(rule: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    if rule.startswith("a person may approve") and told.get("unusual"):
+        return _SENTENCES["a run that leaves its own history waits for a person"]
     if rule == "a person may approve what the request asked for" and told.get("level", 0) >= 3:
         return _CAREFUL
     return _SENTENCES.get(rule, (f"A rule of this house says: {rule}.", f"Ask whoever keeps the rule: {rule}."))
@@ -120,5 +126,6 @@ def _fill(sentence: str, told: Mapping[str, Any], effect: str) -> str:
         value=f"the {lowest['arg']} ({lowest['why']})" if lowest else "a value",
         contradiction=contradictions[0],
         audience=told.get("audience") or "unknown readers",
+        unusual=told.get("unusual") or "it is new",
         quota=" (or not this often)" if told.get("granted") and not told.get("within_quota") else "",
     )
