@@ -6,8 +6,8 @@ Imports lazily, so that a client command pays for what it uses. Nothing is built
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from orchestrator import clock, telemetry
 from orchestrator.deputy import Deputy
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.item import State
+from orchestrator.domain.rights import OWNER
 from orchestrator.errors import NotFound
 from orchestrator.settings import Settings
 from orchestrator.store import connections, lease, people, timers, worklist
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from orchestrator.agents.models.registry import Models
     from orchestrator.agents.prompts import Prompt
     from orchestrator.agents.spec import Catalogue
+    from orchestrator.domain.person import Person
     from orchestrator.engine.advance import House
     from orchestrator.engine.agent_start import AgentRoom
     from orchestrator.gate.credentials import Vault
     from orchestrator.gate.toolbox import Toolbox
     from orchestrator.store.writer import Writer
+    from orchestrator.workflows.shelf import Shelf
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
@@ -44,7 +47,12 @@ def desk(settings: Settings) -> Deputy:
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
-        return Deputy(store, owner=prepare(settings, store), newcomers=settings.default_role)
+        return Deputy(
+            store,
+            owner=prepare(settings, store),
+            shelf=partial(shelf, settings, store),
+            newcomers=settings.default_role,
+        )
     except BaseException:
         store.close()
         raise
@@ -167,8 +175,11 @@ def vault(settings: Settings) -> Vault:
 class PresentHouse:
     """The house as the files of policies, workflows and office say now; built anew when one of them has changed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
+        from orchestrator.engine.measuring import Carrier
+
         self._settings = settings
+        self.carrier = Carrier(store, endpoint=settings.otlp_endpoint)
         self.exporter = telemetry.exporter(
             settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant
         )
@@ -186,7 +197,8 @@ class PresentHouse:
         return self._house
 
     def _build(self) -> House:
-        return house(self._settings, self.exporter, self._models, self._vault)
+        built = house(self._settings, self.exporter, self._models, self._vault)
+        return replace(built, measures=self.carrier.measures)
 
     async def follow(self, writer: Writer, worker_id: str) -> None:
         """Reads the accounts that triggers are about, until cancelled."""
@@ -194,12 +206,14 @@ class PresentHouse:
         from orchestrator.engine.followers import Followers
 
         opened = accounts(self._vault, writer)
-        await Followers(writer, worker_id, lambda: self.house().toolbox, opened).run()
+        following = Followers(writer, worker_id, lambda: self.house().toolbox, opened)
+        await asyncio.gather(following.run(), self.carrier.run())
 
     async def close(self) -> None:
         if self._models is not None:
             await self._models.aclose()
         await asyncio.to_thread(self._house.toolbox.close)
+        await asyncio.to_thread(self.carrier.close)
 
     def _files(self) -> list[tuple[str, int, int, int]]:
         """Name, inode, time and size of every file that the house is built from. The office's own file: its inode only."""
@@ -263,7 +277,7 @@ def house(
         model=settings.model,
         agents=agent_room(settings, known) if known is not None else None,
         inside_domains=sorted(domains),
-        roles={owner: frozenset({"admin", "approver"})} if owner else {},
+        roles={owner: OWNER} if owner else {},
         approval_expiry=timedelta(days=settings.approval_expiry_days),
         telemetry_content=settings.telemetry_content,
         exporter=exporter,
@@ -277,6 +291,18 @@ def library(settings: Settings) -> Any:
     from orchestrator.workflows.match import Library
 
     return Library.load([workflows.SHIPPED, settings.workflow_folder])
+
+
+def shelf(settings: Settings, store: Store) -> Shelf:
+    """The same files, for whoever shows and edits them."""
+    from orchestrator import workflows
+    from orchestrator.workflows.shelf import Shelf
+
+    def present() -> tuple[Sequence[Person], datetime]:
+        with store.read() as tx:
+            return people.all(tx), clock.now()
+
+    return Shelf([workflows.SHIPPED, settings.workflow_folder], present)
 
 
 def agents(settings: Settings) -> Catalogue:
@@ -369,18 +395,12 @@ def look_once(settings: Settings) -> int:
         store.close()
 
 
-def spare_collections() -> None:
-    """What is loaded now lives as long as the worker: collections need not look at it, nor come so often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
 def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> int:
     """Works until stopped, or until nothing was left to do for `idle_s` seconds; the process's exit code."""
     from orchestrator.engine.advance import Advancer
+    from orchestrator.engine.measuring import Timed
     from orchestrator.engine.serving import Pace
-    from orchestrator.engine.worker import Worker
+    from orchestrator.engine.worker import Worker, spare_collections
 
     follow_office_clock(settings)
     store = Store.open(settings.store_url, tenant_id=settings.tenant, name="worker")
@@ -388,10 +408,10 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
-        present = PresentHouse(settings)
+        present = PresentHouse(settings, store)
         try:
-            advancer, end = Advancer(present.house), present.close
-            return Worker(store, advancer, pace=pace, on_end=end, follow=present.follow).run()
+            advancer = Timed(runner=Advancer(present.house), measures=present.carrier.measures)
+            return Worker(store, advancer, pace=pace, on_end=present.close, follow=present.follow).run()
         finally:
             if present.exporter is not None:
                 present.exporter.close()

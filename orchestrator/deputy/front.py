@@ -12,7 +12,10 @@ from typing import Any
 
 from orchestrator import clock, ids
 from orchestrator.deputy.access import Access
+from orchestrator.deputy.figures import Figures
 from orchestrator.deputy.halts import Halts
+from orchestrator.deputy.library import Library, Shelf
+from orchestrator.deputy.measured import Measured
 from orchestrator.deputy.memories import Memories
 from orchestrator.deputy.news import News
 from orchestrator.deputy.schedules import Schedules
@@ -20,6 +23,7 @@ from orchestrator.deputy.triggers import Triggers
 from orchestrator.deputy.views import (
     WHOLE_CHAIN,
     agent_spans_of,
+    allowed,
     approval_card,
     audited,
     brief,
@@ -66,10 +70,12 @@ Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what
 class Deputy:
     """The verbs, over one store. `owner` is the local owner's principal id: who the command line speaks for.
 
-    `newcomers`: the role of colleagues to whom none was given.
+    `newcomers`: the role of colleagues to whom none was given. `shelf`: makes the reader of workflow files when it is needed.
     """
 
-    def __init__(self, store: Store, *, owner: str, newcomers: str = MEMBER) -> None:
+    def __init__(
+        self, store: Store, *, owner: str, newcomers: str = MEMBER, shelf: Callable[[], Shelf] | None = None
+    ) -> None:
         self._store = store
         self._owner = owner
         self.access = Access(store, owner=owner, newcomers=newcomers)
@@ -77,7 +83,10 @@ class Deputy:
         self.schedules = Schedules(store)
         self.memories = Memories(store)
         self.news = News(store)
+        self.figures = Figures(store)
+        self.library = Library(store, shelf)
         self.halts = Halts(store)
+        self.measured = Measured(store)
 
     def close(self) -> None:
         self._store.close()
@@ -130,8 +139,9 @@ class Deputy:
     ) -> str:
         """Item id of the new wish, or of the earlier one with the same key. `needs`: items that must be done first.
 
-        The option "approve_all" is a person's to give: from a program it is dropped.
+        The option "approve_all" is a person's to give: from a program it is dropped, and its words are not the person's own.
         """
+        allowed(who, "submit")
         text = request.strip()
         if not text:
             raise UsageError(
@@ -147,7 +157,7 @@ class Deputy:
         new = NewItem(
             request=text,
             requester=who.principal_id,
-            origin=origin,
+            origin=Origin.AGENT if origin is Origin.HUMAN and not who.is_human else origin,
             priority=priority,
             due_at=due,
             idempotency_key=key,
@@ -167,6 +177,11 @@ class Deputy:
         """The item document."""
         with self._store.read() as tx:
             return document(tx, visible(tx, who, item_id))
+
+    def item_seen(self, who: Principal, item_id: str) -> None:
+        """Raises NotFound where the principal may not see the item."""
+        with self._store.read() as tx:
+            visible(tx, who, item_id)
 
     def items(
         self, who: Principal, *, states: Sequence[str] | None = None, limit: int = 50, cursor: str | None = None
@@ -268,8 +283,9 @@ class Deputy:
             if not open_questions:
                 raise Conflict(f"{item_id} has no open question", fix=f"see: deputy work show {item_id}")
             wait = open_questions[0]
-            if who.principal_id != item.requester and not who.sees_all:
+            if who.principal_id != item.requester and "operate" not in who.scopes:
                 raise NotEligible("only the requester can answer this", fix="use 'work nudge' to leave a remark")
+            allowed(who, "submit")
             if wait.kind is WaitKind.REPAIR and not who.is_human:
                 raise NotEligible("a program cannot say what happened", fix="a person looks, and answers this")
             value = choice(text, wait.payload.get("choices") or ())
@@ -334,11 +350,20 @@ class Deputy:
             return approval_card(tx, approval_id)
 
     # ---- runs --------------------------------------------------------------------------------------------------------
-    def runs(self, who: Principal, *, limit: int = 50) -> list[dict[str, Any]]:
-        """Newest first."""
+    def runs(
+        self,
+        who: Principal,
+        *,
+        limit: int = 50,
+        state: str | None = None,
+        workflow: str | None = None,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Newest first. `after`: (started_at, run_id) of the last one of the page before."""
         with self._store.read() as tx:
             seen_by = None if who.sees_all else who.principal_id
-            return [run_entry(run) for run in runs_table.list_runs(tx, limit=limit, seen_by=seen_by)]
+            found = runs_table.list_runs(tx, limit=limit, state=state, workflow=workflow, seen_by=seen_by, after=after)
+            return [run_entry(run) for run in found]
 
     def run(self, who: Principal, run_id: str) -> dict[str, Any]:
         """A run with its ledger and step log. Takes a run id or an item id (its latest run)."""
@@ -431,6 +456,7 @@ class Deputy:
         """Changes the meeting preferences that are named, None takes one away; one's own, or anyone's for an admin."""
         if address != who.principal_id and "admin" not in who.roles:
             raise NotEligible("these are somebody else's preferences", fix="change your own, or ask an admin")
+        allowed(who, "submit")
         with self._store.tx() as tx:
             person = people_table.set_preferences(tx, address, dict(preferences))
             body = {"person": person.address, "names": sorted(preferences), "values": digest(dict(preferences))}
@@ -501,6 +527,7 @@ class Deputy:
         """Declares a connection and wakes the items that wait for one. Returns its id."""
         if owner != who.principal_id and "admin" not in who.roles:
             raise NotEligible("only an admin connects somebody else's account", fix="connect your own")
+        allowed(who, "submit")
         connection_id = ids.derived("conn", connector, owner, subject)
         with self._store.tx() as tx:
             connections_table.add(
@@ -524,8 +551,9 @@ class Deputy:
         now = clock.now()
         with self._store.tx() as tx:
             item = visible(tx, who, item_id)
-            if item.requester != who.principal_id and not who.sees_all:
+            if item.requester != who.principal_id and "operate" not in who.scopes:
                 raise NotEligible("only the requester or an operator may change this", fix="ask them")
+            allowed(who, "submit" if item.requester == who.principal_id else "operate")
             if item.is_final and not final_ok:
                 raise Conflict(f"{item_id} is {item.state.value} already", fix="ask again to start anew")
             for kind, body in change(tx, now):

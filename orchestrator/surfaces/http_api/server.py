@@ -10,28 +10,37 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 from orchestrator.deputy import Deputy
-from orchestrator.surfaces.http_api import approvals, health, items, problems
+from orchestrator.settings import Settings
+from orchestrator.surfaces.http_api import approvals, events, figures, health, items, problems, runs, workflows
 from orchestrator.surfaces.http_api.auth import doors
 from orchestrator.surfaces.http_api.auth.identify import Identify
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
-from orchestrator.surfaces.http_api.endpoint import Endpoint, routes
+from orchestrator.surfaces.http_api.endpoint import Endpoint, Room, routes
+from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.web import pages
 
-ENDPOINTS: tuple[Endpoint, ...] = (*items.ENDPOINTS, *approvals.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *items.ENDPOINTS,
+    *approvals.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *events.ENDPOINTS,
+    *workflows.ENDPOINTS,
+    *figures.ENDPOINTS,
+)
 
 
 def application(
-    desk: Deputy, sessions: Sessions, *, drain: Drain | None = None, more: Sequence[BaseRoute] = ()
+    desk: Deputy, sessions: Sessions, settings: Settings, *, drain: Drain | None = None, more: Sequence[BaseRoute] = ()
 ) -> Starlette:
     """`drain`: tells of the server's end. `more`: routes of other doors on the same server."""
     drain = drain or Drain()
-
+    room = Room(desk=desk, settings=settings, feed=Feed(desk, drain))
     return Starlette(
         routes=[
             *health.routes(desk, drain),
             *doors.routes(sessions),
-            *routes(desk, ENDPOINTS),
+            *routes(room, ENDPOINTS),
             *more,
             *pages.routes(desk),
         ],

@@ -37,7 +37,7 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
     sessions = Sessions(desk, Rules.of(settings, host))
     drain = Drain()
     config = uvicorn.Config(
-        application(desk, sessions, drain=drain),
+        application(desk, sessions, settings, drain=drain),
         host=host,
         port=port,
         log_level="warning",
