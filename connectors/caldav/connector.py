@@ -12,12 +12,9 @@ Radicale, an effect with attendees answers `"invitations": "not_sent"`, and whoe
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,11 +29,11 @@ from connectors.caldav import effects, preconditions, reads, stream
 from connectors.caldav.home import Home, Known
 from connectors.caldav.line import ANSWER_S, CALL_S, CONNECT_S, MOST_BYTES, Line
 from connectors.errors import ConnectorError, InvalidCall, RateLimited, ReconsentNeeded, Unreachable
+from connectors.keeping import MOST_ACCOUNTS, Kept
 from connectors.spec import Absent, Account, Changes, Done, Json, Precondition, Reconciled, ToolSpec, Unknown
 
 WIRE_TIMEOUT_S = CALL_S + CONNECT_S + ANSWER_S
 KNOWN_FOR_S = 600.0
-MOST_ACCOUNTS = 64
 POLL_S = 20.0
 CALLS, CALLS_IN_S = 100, 10.0  # for one connection
 
@@ -91,7 +88,7 @@ class CaldavConnector:
 
     def __init__(self, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> None:
         self._poll_s, self._most_bytes = poll_s, most_bytes
-        self._servers: OrderedDict[str, _Server] = OrderedDict()
+        self._servers: Kept[_Server] = Kept(_leave)
         self._lock = threading.Lock()
         self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Any]] = WeakKeyDictionary()
 
@@ -144,11 +141,7 @@ class CaldavConnector:
 
     def close(self) -> None:
         """Closes the lines that are open."""
-        with self._lock:
-            servers, self._servers = list(self._servers.values()), OrderedDict()
-        for server in servers:
-            for line in server.idle:
-                line.close()
+        self._servers.let_go()
 
     async def _turn(self, account: Account, work: Callable[[], T]) -> T:
         """Blocking work in a thread, in its account's turn. Servers publish no limits: this is the politeness of a few programs."""
@@ -199,21 +192,16 @@ class CaldavConnector:
                 server.idle.append(line)
 
     def _server(self, account: Account) -> _Server:
-        said = json.dumps(
-            [account.subject, dict(account.credentials), dict(account.settings)], sort_keys=True, default=str
-        )
-        name = f"{account.connection_id} {hashlib.sha256(said.encode()).hexdigest()}"
-        dropped: list[Line] = []
+        server = self._servers.of(account, _Server)
         with self._lock:
-            server = self._servers.setdefault(name, _Server())
-            self._servers.move_to_end(name)
             if time.monotonic() - server.known_at > KNOWN_FOR_S:
                 server.known, server.known_at = Known(), time.monotonic()
-            if len(self._servers) > MOST_ACCOUNTS:
-                dropped = self._servers.popitem(last=False)[1].idle
-        for line in dropped:
-            line.close()
         return server
+
+
+def _leave(server: _Server) -> None:
+    for line in server.idle:
+        line.close()
 
 
 _validate = Arguments("a calendar", _specs)

@@ -6,12 +6,9 @@ here: a line that could not be opened is Unreachable, anything later OutcomeUnkn
 
 from __future__ import annotations
 
-import hashlib
-import json
 import ssl
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +20,7 @@ from connectors.google import auth, discovery
 from connectors.google.context import wall_clock
 from connectors.google.errors import TokenRefused, translate
 from connectors.google.limits import Buckets
+from connectors.keeping import Kept
 from connectors.spec import Account
 
 CONNECT_S = 5.0
@@ -32,7 +30,6 @@ BYTES_PER_S = 1024 * 1024  # what a line carries at least; a whole message then 
 MOST_UPLOAD_S = 35.0
 WIRE_TIMEOUT_S = 75.0  # BEGIN_S, MOST_UPLOAD_S and ANSWER_S, and some
 MOST_BYTES = 64 * 1024 * 1024  # Gmail's largest message, in base64, and some
-MOST_LINES = 64
 SIDE_BY_SIDE = 6  # reads of one call at a time
 MOST_SESSIONS = 8  # kept open for one account
 
@@ -193,36 +190,20 @@ class Call:
 
 
 class Lines:
-    """Lines by connection and credentials, the latest `MOST_LINES` of them."""
+    """Lines by connection and credentials."""
 
     def __init__(self, roots: Mapping[str, str], units_per_minute: Mapping[str, float]) -> None:
         self._units = units_per_minute
         self._roots = {api: auth.check_root(root) for api, root in roots.items()}
-        self._lock = threading.Lock()
-        self._lines: OrderedDict[tuple[str, str], GoogleLine] = OrderedDict()
+        self._lines: Kept[GoogleLine] = Kept(GoogleLine.close)
         self._buckets: dict[str, Buckets] = {}
 
     def of(self, account: Account) -> GoogleLine:
-        told = json.dumps(
-            [account.subject, dict(account.credentials), account.settings.get("subjects")], sort_keys=True
-        )
-        place = (account.connection_id, hashlib.sha256(told.encode()).hexdigest())
-        with self._lock:
-            line = self._lines.get(place)
-            if line is None:
-                buckets = self._buckets.setdefault(account.connection_id, Buckets(self._units))
-                line = self._lines[place] = GoogleLine(account, self._roots, buckets)
-            self._lines.move_to_end(place)
-            dropped = self._lines.popitem(last=False)[1] if len(self._lines) > MOST_LINES else None
-        if dropped is not None:
-            dropped.close()
-        return line
+        buckets = self._buckets.setdefault(account.connection_id, Buckets(self._units))
+        return self._lines.of(account, lambda: GoogleLine(account, self._roots, buckets))
 
     def close(self) -> None:
-        with self._lock:
-            lines, self._lines = self._lines, OrderedDict()
-        for line in lines.values():
-            line.close()
+        self._lines.let_go()
 
 
 class _Http:

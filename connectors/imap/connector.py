@@ -12,12 +12,9 @@ calls in turn, and what the server says of limits is passed on.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,12 +31,12 @@ from connectors.imap.effects import Attempt
 from connectors.imap.home import Home, home_of
 from connectors.imap.line import ANSWER_S, Line
 from connectors.imap.mailbox import Mailbox
+from connectors.keeping import MOST_ACCOUNTS, Kept
 from connectors.spec import Account, Changes, Json, Precondition, Reconciled, ToolSpec, Unknown
 
 LACKS = frozenset({"mail.get_auto_reply", "mail.set_auto_reply", "mail.clear_auto_reply"})
 WIRE_TIMEOUT_S = 60.0
 BEGIN_WITHIN_S = 20.0  # after that nothing is begun, and what was begun has at most two silences (ANSWER_S) left
-MOST_ACCOUNTS = 64
 IDLE_S = 25 * 60.0  # RFC 2177: anew before 29 minutes are over
 POLL_S = 20.0
 
@@ -92,8 +89,7 @@ class ImapConnector:
 
     def __init__(self, *, answer_s: float = ANSWER_S, poll_s: float = POLL_S) -> None:
         self._answer_s, self._poll_s = answer_s, poll_s
-        self._lock = threading.Lock()
-        self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        self._seats: Kept[_Seat] = Kept(_leave)
         # Waits last for minutes: they must not take the threads that calls run on.
         self._waits = ThreadPoolExecutor(max_workers=MOST_ACCOUNTS, thread_name_prefix="imap-wait")
 
@@ -149,10 +145,7 @@ class ImapConnector:
 
     def close(self) -> None:
         """Closes the lines that are open. Afterwards nothing can be waited for."""
-        with self._lock:
-            seats, self._seats = list(self._seats.values()), OrderedDict()
-        for seat in seats:
-            _leave(seat)
+        self._seats.let_go()
         self._waits.shutdown()
 
     def _wait(self, box: Mailbox, cursor: str, at_most_s: float, stopped: threading.Event) -> None:
@@ -220,19 +213,7 @@ class ImapConnector:
 
     def _seat(self, account: Account) -> _Seat:
         home = home_of(account)
-        said = json.dumps(
-            [dict(account.credentials), dict(account.settings), account.subject], sort_keys=True, default=str
-        )
-        name = f"{account.connection_id} {hashlib.sha256(said.encode()).hexdigest()}"
-        dropped: list[_Seat] = []
-        with self._lock:
-            seat = self._seats.setdefault(name, _Seat(home=home))
-            self._seats.move_to_end(name)
-            if len(self._seats) > MOST_ACCOUNTS:
-                dropped.append(self._seats.popitem(last=False)[1])
-        for one in dropped:
-            _leave(one)
-        return seat
+        return self._seats.of(account, lambda: _Seat(home=home))
 
 
 def _leave(seat: _Seat) -> None:

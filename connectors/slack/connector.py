@@ -7,7 +7,6 @@ goes, `reconcile` for what can be told about a lost answer.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 from connectors import wire
 from connectors.arguments import Arguments
 from connectors.errors import InvalidCall, ReconsentNeeded
+from connectors.keeping import Kept
 from connectors.slack import effects, files, messages, preconditions, reconcile, scheduled, search, stream
 from connectors.slack import people as users
 from connectors.slack.limits import Buckets
@@ -24,8 +24,6 @@ from connectors.slack.tools import FAMILIES, specs
 from connectors.slack.workspace import Workspace
 from connectors.spec import Account, Changes, Json, Precondition, Reconciled, ToolSpec
 from connectors.wire import Args
-
-MOST_KEPT = 64  # connections whose caches are kept
 
 Reader = Callable[[Workspace, Args], Awaitable[dict[str, Any]]]
 Writer = Callable[[Workspace, Args, str], Awaitable[dict[str, Any]]]
@@ -40,7 +38,7 @@ class SlackConnector:
 
     def __init__(self, *, base_url: str | None = None, share: float = 1.0) -> None:
         self._base_url, self._share = base_url, share
-        self._kept: dict[tuple[str, str], Workspace] = {}
+        self._kept: Kept[Workspace] = Kept(lambda _: None)  # nothing stays open there
 
     def tools(self) -> Sequence[ToolSpec]:
         return tuple(specs().values())
@@ -89,17 +87,13 @@ class SlackConnector:
         acting = bot or user
         if not acting:
             raise ReconsentNeeded("this connection has no Slack token", fix="Connect again: deputy connect slack.")
-        digest = hashlib.sha256(f"{bot or ''} {user or ''}".encode()).hexdigest()
-        known = (account.connection_id, digest)
-        if known not in self._kept:
-            for old in [one for one in self._kept if one[0] == account.connection_id]:
-                del self._kept[old]  # other credentials may see other things
-            while len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
+
+        def made() -> Workspace:
             line = Line(acting, Buckets(self._share), base_url=self._base_url)
             searching = Line(user, Buckets(self._share), base_url=self._base_url) if user else None
-            self._kept[known] = Workspace(line, searching)
-        return self._kept[known]
+            return Workspace(line, searching)
+
+        return self._kept.of(account, made)
 
 
 async def _list_channels(ws: Workspace, args: Args) -> dict[str, Any]:
