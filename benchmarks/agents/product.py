@@ -23,7 +23,7 @@ from connectors.spec import Account, Json
 from orchestrator import app
 from orchestrator.engine.advance import Advancer, House
 from orchestrator.engine.serving import Pace
-from orchestrator.engine.worker import Worker
+from orchestrator.engine.worker import Worker, spare_collections
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.settings import Settings
 from orchestrator.store.database import Store
@@ -60,8 +60,8 @@ class AtOnce(OfficeConnector):
 class Present(app.PresentHouse):
     """The house as a worker has it, with other tools."""
 
-    def __init__(self, settings: Settings, results: Mapping[str, Json]) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, store: Store, results: Mapping[str, Json]) -> None:
+        super().__init__(settings, store)
         self._toolbox = Toolbox([AtOnce(app.office(settings), results)])
         self._from: House | None = None
         self._made: House | None = None
@@ -80,7 +80,7 @@ def worker(given: Mapping[str, Any]) -> Worker:
     store = Store.open(settings.store_url, name="worker")
     app.prepare(settings, store)
     results = given.get("at_once")
-    present = Present(settings, results) if results is not None else app.PresentHouse(settings)
+    present = Present(settings, store, results) if results is not None else app.PresentHouse(settings, store)
     pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s)
     return Worker(store, Advancer(present.house), pace=pace, on_end=present.close)
 
@@ -100,7 +100,7 @@ def _answer() -> None:
 def main() -> int:
     given = json.loads(sys.stdin.readline())
     made = worker(given)
-    app.spare_collections()
+    spare_collections()
     if not given["with_gc"]:
         gc.disable()
     serve_marks()

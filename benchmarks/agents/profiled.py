@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agents import product
-from orchestrator import app
+from orchestrator.engine.worker import spare_collections
 
 WRITER = "deputy-writer"
 
@@ -37,7 +37,7 @@ def main() -> int:
     writers: list[cProfile.Profile] = []
     watch_writers(writers)
     made = product.worker(given)
-    app.spare_collections()
+    spare_collections()
     product.serve_marks()
     of_main = cProfile.Profile()
     code = of_main.runcall(made.run)

@@ -33,6 +33,7 @@ from orchestrator.gate.authorize import open_case
 from orchestrator.gate.credentials import Vault
 from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
+from orchestrator.measures import NOTHING, Measures
 from orchestrator.store import lease as leases
 from orchestrator.store import packets, people, runs, steplog
 from orchestrator.store import spans as spans_table
@@ -73,6 +74,10 @@ class House:
     telemetry_content: telemetry.Content = "redacted"
     exporter: telemetry.Exporter | None = None
     vault: Vault = field(default_factory=Vault)
+    measures: Measures = NOTHING
+
+    def spans(self, item: Item, run: runs.Run, attempt: int) -> Spans:
+        return Spans(item, run, attempt=attempt, content=self.telemetry_content, measures=self.measures)
 
     @property
     def admins(self) -> frozenset[str]:
@@ -217,7 +222,7 @@ class _Advance:
         self.item = claimed.lease.item
         self.me = around.me(self.item)
         self.ledger = ClaimLedger(writer=writer, lease=claimed.lease, run_id=run.run_id)
-        self.spans = Spans(self.item, run, attempt=claimed.lease.epoch, content=house.telemetry_content)
+        self.spans = house.spans(self.item, run, claimed.lease.epoch)
         self.gate = self._gate()
 
     async def finish(self) -> Advanced:

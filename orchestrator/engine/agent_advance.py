@@ -116,7 +116,7 @@ class _AgentAdvance:
 
     def __post_init__(self) -> None:
         house, item, claimed = self.house, self.claimed.lease.item, self.claimed
-        self.spans = Spans(item, self.run, attempt=claimed.lease.epoch, content=house.telemetry_content)
+        self.spans = house.spans(item, self.run, claimed.lease.epoch)
         spec = spec_of(self.log[0].body)
         self.ledger = AgentLedger(
             writer=self.writer, lease=claimed.lease, run_id=self.run.run_id, agent=spec.name, chain=self.chain
@@ -162,7 +162,7 @@ class _AgentAdvance:
             log=self.ledger,
             history=self.history,
             secret=lambda: self.gate.authority.case.label.secret,
-            on_reply=self.spans.on_reply if house.exporter is not None else _nothing,
+            on_reply=self.spans.on_reply if house.exporter is not None else self.spans.count_reply,
             timeout_s=self.room.timeout_s,
             lane=self.lane,
         )
@@ -235,8 +235,8 @@ class _AgentAdvance:
         """Rules and time of a call stand with its row; spans are made of rows when somebody looks, or at once for a collector."""
         if decision is not None:
             self.ledger.decided(call.call_id, decision.rules, clock.now() - started_at)
-        if self.house.exporter is not None:
-            self.spans.on_decision(call, decision, outcome, started_at)
+        tell = self.spans.on_decision if self.house.exporter is not None else self.spans.count_decision
+        tell(call, decision, outcome, started_at)
 
     def _shown_request(self) -> str:
         """What cards show beside an effect: the requester's own words, and the task they became."""
@@ -384,9 +384,6 @@ class _AgentAdvance:
             "retries": spent.retries,
             "refused_results": self.history.failed_checks,
         }
-
-
-def _nothing(*_: object) -> None: ...
 
 
 def _for_guard(spec: Any) -> dict[str, Any]:

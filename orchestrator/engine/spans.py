@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator import clock, telemetry
-from orchestrator.domain.call import CallOutcome, Completed, Failed, ToolCall
+from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Refused, ToolCall
 from orchestrator.domain.item import Item, WaitKind
 from orchestrator.domain.outcome import Done, Ended, RunOutcome
+from orchestrator.measures import NOTHING, Measures
 from orchestrator.store.lease import Claimed
 from orchestrator.store.runs import Run
 from orchestrator.store.spans import SpanRow
@@ -51,7 +52,10 @@ class Reply(Protocol):
 class Spans:
     """Collects what one advance did."""
 
-    def __init__(self, item: Item, run: Run, *, attempt: int, content: telemetry.Content) -> None:
+    def __init__(
+        self, item: Item, run: Run, *, attempt: int, content: telemetry.Content, measures: Measures = NOTHING
+    ) -> None:
+        self._measures = measures
         self._item = item
         self._run = run
         self._attempt = attempt
@@ -72,6 +76,7 @@ class Spans:
         """One span a tool call that was decided in this advance; what was only looked up again has its span already."""
         if decision is None:
             return
+        self.count_decision(call, decision, outcome, started_at)
         self._calls[call.call_id] = telemetry.tool_span(
             root_item=self._item.root_id,
             run_id=self._run.run_id,
@@ -89,8 +94,32 @@ class Spans:
             result=outcome.result if isinstance(outcome, Completed) else None,
         )
 
+    def count_decision(
+        self, call: ToolCall, decision: Decision | None, outcome: CallOutcome, started_at: datetime
+    ) -> None:
+        """Counts the call, where no span is made of it at once."""
+        if decision is not None:
+            self._measures.called(
+                call.tool,
+                decision=decision.effect,
+                outcome=type(outcome).__name__.lower(),
+                is_effect=isinstance(outcome, Failed | Refused | Broken)
+                or (isinstance(outcome, Completed) and outcome.effect_id is not None),
+                seconds=(clock.now() - started_at).total_seconds(),
+            )
+
+    def count_reply(self, key: str, reply: Reply, started_at: datetime) -> None:
+        """Counts the model call, where no span is made of it at once."""
+        self._measures.replied(
+            reply.model,
+            seconds=(clock.now() - started_at).total_seconds(),
+            tokens=(reply.usage.input_tokens, reply.usage.output_tokens),
+            cost_microusd=reply.cost_microusd,
+        )
+
     def on_reply(self, key: str, reply: Reply, started_at: datetime) -> None:
         """One span a model call."""
+        self.count_reply(key, reply, started_at)
         self._replies.append(
             telemetry.chat_span(
                 root_item=self._item.root_id,
@@ -148,7 +177,20 @@ class Spans:
             output_tokens=self.spent[2],
         )
         every = [*calls, *waits, root]
+        self._count_end(waits, root)
         return [self._row(span) for span in every], every
+
+    def _count_end(self, waits: Sequence[telemetry.Span], root: telemetry.Span) -> None:
+        for span in waits:
+            told = span.attributes
+            self._measures.waited(
+                told[telemetry.WAIT_KIND], outcome=told[telemetry.WAIT_OUTCOME], seconds=told[telemetry.WAIT_SECONDS]
+            )
+        self._measures.ended(
+            route=root.attributes[telemetry.ROUTE],
+            state=root.attributes[telemetry.ITEM_STATE],
+            seconds=(root.ended_at - root.started_at).total_seconds(),
+        )
 
     def _row(self, span: telemetry.Span) -> SpanRow:
         kept = telemetry.with_contents(span, self._content)
