@@ -53,16 +53,18 @@ def build_world(folder: Path, *, people: int = 12, weeks: int = 6) -> Path:
 class Place:
     """Everything one household of tests touches. `who` is the office's main person unless a test says otherwise."""
 
-    def __init__(self, home: Path, world: Path, database_url: str = "", **settings: Any) -> None:
+    def __init__(self, home: Path, world: Path | None, database_url: str = "", **settings: Any) -> None:
+        """world: an office to copy; None where the home holds one."""
         home.mkdir(parents=True, exist_ok=True)
-        for file in world.iterdir():
+        for file in world.iterdir() if world is not None else ():
             shutil.copy(file, home / file.name)
         self.home = home
         self._url = database_url
         self._more = settings
         self._house: House | None = None
         self.office = Office(home / "office.db")
-        self.office.set_now(MONDAY)  # the copied clock's offset is from when the world was built
+        if world is not None:
+            self.office.set_now(MONDAY)  # the copied clock's offset is from when the world was built
         self.settings = self.load()
         self.desk = app.desk(self.settings)
         self.me = self.desk.principal(None)

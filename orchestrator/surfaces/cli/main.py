@@ -39,6 +39,10 @@ COMMANDS = {
     "capabilities": "Everything this program can do, for programs.",
     "serve": "The desk in the browser and over HTTP.",
     "halt": "The kill switch: stop everything, one agent or one connector; --lift goes on.",
+    "backup": "Everything in one file, while it goes on working.",
+    "restore": "A backup in place of what is there; what it leaves in doubt is looked up.",
+    "migrate": "The database on this program's schema.",
+    "upgrade": "Whether this program can take over the database: --check.",
     "worker": "Work on the worklist (started by itself when needed).",
 }
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
