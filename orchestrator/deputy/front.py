@@ -14,6 +14,7 @@ from orchestrator import clock, ids
 from orchestrator.deputy.access import Access
 from orchestrator.deputy.figures import Figures
 from orchestrator.deputy.halts import Halts
+from orchestrator.deputy.inbox import Inbox
 from orchestrator.deputy.library import Library, Shelf
 from orchestrator.deputy.measured import Measured
 from orchestrator.deputy.memories import Memories
@@ -86,6 +87,7 @@ class Deputy:
         self.figures = Figures(store)
         self.library = Library(store, shelf)
         self.halts = Halts(store)
+        self.inbox = Inbox(store)
         self.measured = Measured(store)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from orchestrator.deputy import Deputy
 from orchestrator.settings import Settings
-from orchestrator.surfaces.http_api import approvals, events, figures, health, items, problems, runs, workflows
+from orchestrator.surfaces.http_api import approvals, events, figures, health, inbox, items, problems, runs, workflows
 from orchestrator.surfaces.http_api.auth import doors
 from orchestrator.surfaces.http_api.auth.identify import Identify
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
@@ -23,6 +23,7 @@ from orchestrator.surfaces.web import pages
 ENDPOINTS: tuple[Endpoint, ...] = (
     *items.ENDPOINTS,
     *approvals.ENDPOINTS,
+    *inbox.ENDPOINTS,
     *runs.ENDPOINTS,
     *events.ENDPOINTS,
     *workflows.ENDPOINTS,
@@ -42,7 +43,7 @@ def application(
             *doors.routes(sessions),
             *routes(room, ENDPOINTS),
             *more,
-            *pages.routes(desk),
+            *pages.routes(desk, ENDPOINTS),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1000), Middleware(Identify, sessions=sessions)],
         exception_handlers=problems.handlers(),

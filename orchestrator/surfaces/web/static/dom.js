@@ -1,0 +1,176 @@
+// Building the page: elements, icons, and small parts every page uses. Text always goes in as text, never as markup.
+
+/** What the server embedded in the page. @type {{csrf: string|null, who: string, name: string, can: string[], pages: {name: string, label: string, path: string, icon: string, key: string}[]}} */
+export const boot = JSON.parse(document.getElementById("boot")?.textContent || "{}");
+
+/** The page's first data, if it came with the page. @returns {any} */
+export const first = () => JSON.parse(document.getElementById("first")?.textContent || "null");
+
+/** Whether this person's session may call this operation, and the server has it. @param {string} name */
+export const can = (name) => boot.can.includes(name);
+
+/** @param {string} selector @param {ParentNode} [root] @returns {any} */
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+/**
+ * An element. Attributes that are false, null or undefined are left out; `on…` are listeners; `class`, `data-…`, aria as they are written.
+ * @param {string} tag @param {Record<string, any>} [attributes] @param {...any} kids
+ * @returns {any}
+ */
+export function el(tag, attributes = {}, ...kids) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "value") made.value = value;
+    else made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(...kids.flat(Infinity).filter((kid) => kid !== null && kid !== undefined && kid !== false && kid !== ""));
+  return made;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @param {string} tag @param {Record<string, any>} [attributes] @param {...any} kids @returns {any} */
+export function svg(tag, attributes = {}, ...kids) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) made.setAttribute(name, String(value));
+  made.append(...kids.flat(Infinity).filter(Boolean));
+  return made;
+}
+
+/** @param {string} name @param {string} [label] said aloud; without one it is decoration */
+export function icon(name, label) {
+  const made = svg("svg", { class: "i" }, svg("use", { href: `/static/icons.svg#${name}` }));
+  if (label) {
+    made.setAttribute("role", "img");
+    made.setAttribute("aria-label", label);
+  } else made.setAttribute("aria-hidden", "true");
+  return made;
+}
+
+/** @param {string} words @param {{kind?: string, icon?: string, title?: string}} [how] */
+export const chip = (words, how = {}) => el("span", { class: `chip ${how.kind || ""}`, title: how.title }, how.icon && icon(how.icon), words);
+
+/** A button. @param {string} words @param {(event: Event) => void} act @param {{kind?: string, icon?: string, key?: string, label?: string, title?: string, id?: string, disabled?: boolean}} [how] */
+export const button = (words, act, how = {}) =>
+  el(
+    "button",
+    { type: "button", class: how.kind, onclick: act, "aria-label": how.label, title: how.title, id: how.id, disabled: how.disabled },
+    how.icon && icon(how.icon),
+    words && el("span", {}, words),
+    how.key && el("kbd", { "aria-hidden": "true" }, how.key),
+  );
+
+/** Words and a command that fills an empty screen. @param {{icon: string, title: string, text: string, command?: string}} what */
+export function empty(what) {
+  return el(
+    "div",
+    { class: "empty" },
+    icon(what.icon),
+    el("h2", {}, what.title),
+    el("p", {}, what.text),
+    what.command && command(what.command),
+  );
+}
+
+/** A command with a button that copies it. @param {string} text */
+export function command(text) {
+  const copy = el("button", { type: "button", class: "bare small", "aria-label": `Copy: ${text}` }, icon("copy"));
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard?.writeText(text);
+    copy.replaceChildren(icon("check"));
+  });
+  return el("span", { class: "command" }, el("code", {}, text), copy);
+}
+
+/** An error where its subject would stand: what happened and what to do. @param {{message: string, fix?: string, error?: string}} error @param {() => void} [again] */
+export function notice(error, again) {
+  return el(
+    "div",
+    { class: "notice", role: "alert" },
+    el("b", {}, sentence(error.message)),
+    error.fix && el("p", { class: "muted" }, `What to do: ${error.fix}`),
+    again && el("p", {}, button("Try again", again, { kind: "small" })),
+  );
+}
+
+/** @param {string} text */
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
+
+/** @param {string} text @param {number} most */
+export const cut = (text, most) => {
+  const flat = String(text ?? "").replace(/\s+/g, " ").trim();
+  return flat.length > most ? `${flat.slice(0, most - 1)}…` : flat;
+};
+
+/** Initials of a person, in a circle; outside people in a square. @param {string} name @param {boolean} [outside] */
+export const face = (name, outside = false) =>
+  el("span", { class: `face${outside ? " out" : ""}`, "aria-hidden": "true" }, initials(name));
+
+/** @param {string} name */
+export const initials = (name) =>
+  name
+    .split(/[\s.@]+/)
+    .filter(Boolean)
+    .slice(0, 2)
+    .map((part) => part[0].toUpperCase())
+    .join("");
+
+/** A section with a heading. @param {string} title @param {...any} kids */
+export const card = (title, ...kids) => el("section", { class: "card" }, el("header", {}, el("h2", {}, title)), kids);
+
+/** A description list; pairs whose value is empty are left out. @param {[string, any][]} pairs */
+export const facts = (pairs) =>
+  el(
+    "dl",
+    { class: "facts" },
+    pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+  );
+
+/** A table that scrolls inside itself on narrow screens. @param {string} label @param {string[]} heads @param {any[][]} rows */
+export const table = (label, heads, rows) =>
+  el(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    el(
+      "table",
+      {},
+      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head || el("span", { class: "vh" }, "Actions"))))),
+      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, cell ?? "–"))))),
+    ),
+  );
+
+/** @type {Record<string, [string, string, string]>} state → [words, kind of chip, icon] */
+const STATES = {
+  ready: ["Ready", "info", "play"],
+  running: ["Running", "accent", "run"],
+  waiting: ["Waiting", "warn", "clock"],
+  pending: ["Waiting for you", "warn", "clock"],
+  done: ["Done", "ok", "check"],
+  approved: ["Approved", "ok", "check"],
+  accepted: ["Accepted", "ok", "check"],
+  failed: ["Failed", "bad", "x"],
+  denied: ["Denied", "bad", "x"],
+  refused: ["Refused", "bad", "x"],
+  needs_model: ["Needs a model", "warn", "model"],
+  over_budget: ["Over budget", "bad", "warn"],
+  cancelled: ["Cancelled", "", "x"],
+  expired: ["Expired", "", "clock"],
+  void: ["Replaced", "", "x"],
+  intended: ["Waits for a decision", "warn", "clock"],
+  attempted: ["Executing", "accent", "run"],
+  unknown: ["Outcome unknown", "bad", "warn"],
+  undone: ["Taken back", "", "undo"],
+  preview: ["Preview", "", "ask"],
+  open: ["Open", "info", "play"],
+  read: ["Read", "", "check"],
+  told: ["Answered", "", "check"],
+  parked: ["Waiting", "warn", "clock"],
+};
+
+/** @param {string} state @param {string} [words] instead of the usual ones */
+export function stateChip(state, words) {
+  const [told, kind, name] = STATES[state] || [sentence(state.replaceAll("_", " ")), "", "clock"];
+  return chip(words || told, { kind, icon: name });
+}

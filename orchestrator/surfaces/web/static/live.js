@@ -1,0 +1,72 @@
+// News from the desk. One tab of the browser holds the stream and passes it on to the others, because HTTP/1.1 allows six connections.
+
+/** @typedef {{seq: number, kind: string, item_id: string|null, root_id: string|null, at: string, body: Record<string, any>}} News */
+const listeners = new Set();
+const watchers = new Set();
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("deputy.news") : null;
+let state = "connecting";
+let seen = 0;
+let leads = false;
+
+/** @param {(news: News) => void} hear called for each news @returns {() => void} stops it */
+export function onNews(hear) {
+  listeners.add(hear);
+  return () => listeners.delete(hear);
+}
+/** @param {(state: string) => void} hear "live" | "connecting" | "off" | "reload" (too much was missed: read everything again) */
+export function onState(hear) {
+  watchers.add(hear);
+  hear(state);
+}
+
+/** @param {string} to */
+function become(to) {
+  if (to !== "reload") state = to;
+  for (const hear of watchers) hear(to);
+}
+/** @param {any} told */
+function take(told) {
+  if (told.state) {
+    become(told.state);
+  } else if (told.news) {
+    if (told.news.seq && told.news.seq <= seen) return;
+    if (told.news.seq) seen = told.news.seq;
+    for (const hear of listeners) hear(told.news);
+  } else if (told.ask && leads) channel?.postMessage({ state });
+}
+/** @param {any} told */
+function pass(told) {
+  take(told);
+  channel?.postMessage(told);
+}
+
+/** Opens the stream for as long as this tab is there. */
+function lead() {
+  leads = true;
+  let wasOpen = false;
+  const source = new EventSource("/api/v1/events");
+  source.onopen = () => {
+    if (wasOpen) pass({ state: "caught-up" });
+    wasOpen = true;
+    pass({ state: "live" });
+  };
+  source.onerror = () => {
+    pass({ state: source.readyState === EventSource.CLOSED ? "off" : "connecting" });
+    if (source.readyState === EventSource.CLOSED) setTimeout(lead, 5000); // a browser does not come back after an error status
+  };
+  source.onmessage = (event) => {
+    const news = JSON.parse(event.data);
+    if (news.kind === "reload" || news.kind === "feed.reload") pass({ state: "reload" });
+    else if (news.kind) pass({ news });
+  };
+  source.addEventListener("reload", () => pass({ state: "reload" }));
+  addEventListener("pagehide", () => source.close());
+}
+
+/** Begins to follow; called once by the shell. */
+export function follow() {
+  if (channel) channel.onmessage = (event) => take(event.data);
+  channel?.postMessage({ ask: true });
+  if (channel && navigator.locks) navigator.locks.request("deputy.stream", () => new Promise(() => lead()));
+  else lead();
+}
