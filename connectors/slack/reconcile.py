@@ -104,7 +104,7 @@ async def _scheduled(ws: Workspace, args: Args, key: str, since_s: int) -> Recon
     if shown is not None:
         return Done(shown)
     post_at = wire.parse_time(args["send_at"], "send_at")
-    if post_at > scheduled.now_s() + SKEW_S:
+    if not scheduled.has_come(post_at):
         return Absent()
     posted = await _posted(ws, channel, thread_ts, key, min(since_s, post_at - SKEW_S))
     if not isinstance(posted, Done):
@@ -118,7 +118,7 @@ async def _cancelled(ws: Workspace, args: Args) -> Reconciled:
     _, _, post_at, _ = scheduled.split_id(args["scheduled_id"])
     if await scheduled.is_listed(ws, args["scheduled_id"]):
         return Absent()
-    if post_at <= scheduled.now_s() + SKEW_S:
+    if scheduled.has_come(post_at):
         return Unknown("its moment has come: it was cancelled before, or posted")
     return Done({"scheduled_id": args["scheduled_id"], "cancelled": True})
 

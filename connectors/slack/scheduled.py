@@ -18,6 +18,8 @@ Raw = Mapping[str, Any]
 
 PAGE = 100
 MOST_PAGES = 20
+# Slack takes nothing back in the last minute (chat.deleteScheduledMessage), and its clock may be ahead of ours.
+TOO_LATE_S = 300
 
 
 def join_id(channel_id: str, slack_id: str, post_at: int, user_id: str) -> str:
@@ -34,6 +36,11 @@ def split_id(one: str) -> tuple[str, str, int, str]:
 
 def now_s() -> int:
     return int(time.time())
+
+
+def has_come(post_at: int) -> bool:
+    """Whether a message of that moment may have been posted."""
+    return post_at <= now_s() + TOO_LATE_S
 
 
 async def schedule_message(ws: Workspace, args: Args, key: str) -> dict[str, Any]:
@@ -99,7 +106,7 @@ async def listed(ws: Workspace, channel: Channel | None) -> list[Raw]:
 
 
 async def cancel_scheduled(ws: Workspace, args: Args) -> dict[str, Any]:
-    """Done as well where it is gone before its moment; Conflict once it was posted."""
+    """Done as well where it is gone before its moment; Conflict from shortly before, when it may have been posted."""
     channel_id, slack_id, post_at, user_id = split_id(args["scheduled_id"])
     if user_id != (await ws.me()).user_id:
         raise NotFound("the scheduled message is not this account's", fix="Look with chat.list_scheduled.")
@@ -107,8 +114,9 @@ async def cancel_scheduled(ws: Workspace, args: Args) -> dict[str, Any]:
     try:
         await ws.line.write("chat.deleteScheduledMessage", channel=channel_id, scheduled_message_id=slack_id)
     except NotFound as error:
-        if post_at <= now_s():
-            raise Conflict("the message was posted already", fix="Delete it with chat.delete_message.") from error
+        if has_come(post_at):
+            said = "its moment has come: the message was posted, or is about to be"
+            raise Conflict(said, fix="Delete it with chat.delete_message.") from error
     return done
 
 

@@ -1,5 +1,6 @@
 """A small Slack of ours, for what emulate lacks: guests, strangers and deactivated users, bots' messages, small pages, time bounds,
-`latest_reply`, notices, search.messages, tokens that lapse and limits. It is written from Slack's method pages, by us: it shows
+`latest_reply`, notices, search.messages, tokens that lapse, limits, scheduled messages whose moment comes and files that become a
+message only some time afterwards. It is written from Slack's method pages, by us: it shows
 that the connector follows those pages, not that Slack does.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +54,11 @@ class Slack:
         self.channels: list[Raw] = []
         self.messages: dict[str, list[Raw]] = {}
         self.hits: list[Raw] = []  # of search.messages
+        self.scheduled: list[Raw] = []
+        self.files: dict[str, Raw] = {}  # by id
+        self.contents: dict[str, bytes] = {}
+        self.shared_after = 0  # looks at a file before it is the message that it became
+        self.file_page = b""  # handed out in place of every file, as HTML
         self.refusals: dict[str, list[Refusal]] = {}
         self.fails_after = ""  # a method; once it was called, nothing else is answered
         self.calls: list[tuple[str, dict[str, Any], str]] = []  # method, fields, token
@@ -75,6 +82,13 @@ class Slack:
         said: Raw = {"type": "message", "user": ME, "text": text, "ts": ts} | more
         self.messages.setdefault(channel_id, []).append(said)
         return said
+
+    def post_scheduled(self) -> None:
+        """The moment of everything scheduled has come."""
+        for one in self.scheduled:
+            more = {name: one[name] for name in ("metadata", "thread_ts") if one.get(name)}
+            self.say(one["channel_id"], f"{one['post_at']}.000200", one["text"], **more)
+        self.scheduled.clear()
 
     def refuse(self, method: str, error: str, *, status: int = 200, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -110,6 +124,28 @@ class Slack:
                 private = {"is_private": fields["is_private"]}
                 self.channels.append(channel(f"C{len(self.channels):08}NEW", fields["name"], [ME], **private))
                 return {"channel": self._shown(self.channels[-1])}
+            case "chat.scheduledMessages.list":
+                return self._paged("scheduled_messages", self.scheduled, fields)
+            case "files.getUploadURLExternal":
+                file_id = f"F{len(self.files):08}"
+                self.files[file_id] = {
+                    "id": file_id,
+                    "name": fields["filename"],
+                    "size": int(fields["length"]),
+                    "user": ME,
+                }
+                self.files[file_id] |= {"created": int(time.time()), "url_private": f"{self.url}/files/{file_id}"}
+                return {"file_id": file_id, "upload_url": f"{self.url}/upload/{file_id}"}
+            case "files.completeUploadExternal":
+                file = self.files[fields["files"][0]["id"]]
+                file |= {"mimetype": "text/plain", "channels": [fields["channel_id"]], "looks": 0}
+                return {"files": [{"id": file["id"], "title": file["name"]}]}
+            case "files.info":
+                return (
+                    {"file": self._file(fields["file"])}
+                    if fields["file"] in self.files
+                    else {"error": "file_not_found"}
+                )
             case "search.messages":
                 return {"messages": {"matches": self.hits, "paging": {"pages": 1}}}
         one = next((one for one in self.channels if one["id"] == fields.get("channel")), None)
@@ -141,6 +177,17 @@ class Slack:
                 posted = self.say(one["id"], f"{1_795_000_000 + len(said)}.000100", fields["text"])
                 posted |= {name: fields[name] for name in ("metadata", "thread_ts") if fields.get(name)}
                 return {"channel": one["id"], "ts": posted["ts"], "message": posted}
+            case "chat.scheduleMessage":
+                slack_id = f"Q{len(self.scheduled):08}"
+                made = {"id": slack_id, "channel_id": one["id"], "date_created": int(time.time())}
+                self.scheduled.append(fields | made)
+                return {"channel": one["id"], "scheduled_message_id": slack_id, "post_at": fields["post_at"]}
+            case "chat.deleteScheduledMessage":
+                kept = [raw for raw in self.scheduled if raw["id"] != fields["scheduled_message_id"]]
+                if len(kept) == len(self.scheduled):
+                    return {"error": "invalid_scheduled_message_id"}
+                self.scheduled = kept
+                return {}
             case "chat.update":
                 changed = next(raw for raw in said if raw["ts"] == ts)
                 changed |= {"text": fields["text"], "edited": {"user": ME}}
@@ -151,6 +198,12 @@ class Slack:
             case "reactions.add":
                 return {"error": "already_reacted"}
         return {"error": "unknown_method"}
+
+    def _file(self, file_id: str) -> Raw:
+        file = self.files[file_id]
+        file["looks"] = file.get("looks", 0) + 1
+        shares = {channel_id: [{"ts": "1795000900.000100"}] for channel_id in file.get("channels", ())}
+        return file | ({"shares": {"public": shares}} if file["looks"] > self.shared_after else {})
 
     def _shown(self, one: Raw) -> Raw:
         return {name: value for name, value in one.items() if name != "members"} | {"is_member": ME in one["members"]}
@@ -187,7 +240,13 @@ def _bounded(raws: list[Raw], fields: Raw, *, newest_first: bool) -> list[Raw]:
 def _handler(slack: Slack) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path.startswith("/upload/"):
+                slack.calls.append(("upload", {}, str(self.headers.get("Authorization"))))
+                slack.contents[self.path.rpartition("/")[2]] = raw
+                self._answer(slack.refusals.pop("upload")[0].status if "upload" in slack.refusals else 200, b"OK")
+                return
+            body = raw.decode()
             is_json = "json" in str(self.headers.get("Content-Type"))
             fields = json.loads(body) if is_json else dict(parse_qsl(body))
             method = self.path.rpartition("/")[2]
@@ -204,6 +263,18 @@ def _handler(slack: Slack) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            slack.calls.append(("download", {}, str(self.headers.get("Authorization"))))
+            content = slack.contents.get(self.path.rpartition("/")[2], b"")
+            self._answer(200, slack.file_page or content, "text/html" if slack.file_page else "text/plain")
+
+        def _answer(self, status: int, content: bytes, kind: str = "text/plain") -> None:
+            self.send_response_only(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Silent."""

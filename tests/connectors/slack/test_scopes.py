@@ -27,6 +27,12 @@ ENFORCED = {
     "chat.add_reaction": ("reactions:write",),
     "chat.create_channel": ("channels:manage",),
     "chat.invite": ("channels:manage",),
+    "chat.list_files": ("files:read",),
+    "chat.get_file": ("files:read",),
+    "chat.send_file": ("files:write",),
+    "chat.list_scheduled": ("chat:write",),
+    "chat.schedule_message": ("chat:write",),
+    "chat.cancel_scheduled": ("chat:write",),
 }
 
 
