@@ -246,3 +246,28 @@ def test_a_stranger_cannot_speak_for_the_organizer(world: World) -> None:
     for tool in ("update_event", "cancel_event"):
         with pytest.raises(Forbidden):
             world.do(tool, event_id="evt_x")
+
+
+@pytest.mark.parametrize(
+    ("lines", "link"),
+    [
+        ([], None),
+        (["CONFERENCE;VALUE=URI;FEATURE=VIDEO:https://meet.example/a"], "https://meet.example/a"),
+        # video before sound, and no telephone number
+        (
+            [
+                "CONFERENCE;VALUE=URI;FEATURE=PHONE:tel:+351-1",
+                "CONFERENCE;VALUE=URI;FEATURE=AUDIO:https://sound.example",
+                "CONFERENCE;VALUE=URI;FEATURE=AUDIO,VIDEO:https://meet.example/b",
+            ],
+            "https://meet.example/b",
+        ),
+        (["CONFERENCE;VALUE=URI;FEATURE=PHONE:tel:+351-1"], None),
+        (["X-GOOGLE-CONFERENCE:https://meet.example/c"], "https://meet.example/c"),  # as Google exports it
+    ],
+)
+def test_the_link_of_somebody_elses_program_is_shown(lines: list[str], link: str | None) -> None:
+    """RFC 7986's CONFERENCE is the event's conference_url."""
+    event = icalendar.Event.from_ical("\r\n".join(["BEGIN:VEVENT", "UID:1", *lines, "END:VEVENT"]))
+
+    assert ical.conference_of(event) == link

@@ -239,6 +239,29 @@ def test_a_meeting_link_is_asked_for_where_the_connection_says_so(
     assert [one.method_id for one in server.writes()] == ["calendar.events.insert"] * 2
 
 
+def test_a_meeting_link_that_is_asked_for_is_made_with_the_key(
+    connector: GoogleConnector, server: GoogleCalendar
+) -> None:
+    """`conference` asks in the same insert, by an id that the key gives, so that a second attempt makes no second call; and
+    `conference` false stands against the connection's setting."""
+    person = provider(connector, ANN, {})
+    set_up = provider(connector, ANN, {"conference": "meet"})
+    when = {"title": "Plan", "start": "2027-05-04T09:00:00+00:00", "end": "2027-05-04T09:30:00+00:00"}
+
+    event = person.do("calendar.create_event", when | {"conference": True}, key="k1")
+    again = person.do("calendar.create_event", when | {"conference": True}, key="k1")
+    without = set_up.do("calendar.create_event", when | {"conference": False, "attendees": [BEN]}, key="k2")
+
+    asked = [
+        (one.body or {}).get("conferenceData") for one in server.writes() if one.method_id == "calendar.events.insert"
+    ]
+    assert event["conference_url"].startswith("https://meet.google.com/")
+    assert again["conference_url"] == event["conference_url"]
+    assert without["conference_url"] is None
+    assert asked[0]["createRequest"]["requestId"] == asked[1]["createRequest"]["requestId"] == event["event_id"][4:]
+    assert asked[2] is None
+
+
 def test_a_room_is_booked_once(ann: Provider, ben: Provider) -> None:
     """A free room comes with the event, a taken one is a Conflict, an unknown one refused; moved with its event, it is kept."""
     event = _event(ann, room=BLUE.upper(), attendees=[BEN])
