@@ -118,6 +118,11 @@ def plural(count: Any, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def untold(answer: Any) -> bool:
+    """Whether a calendar's answer says that nobody was told of the change: its server sends no invitations."""
+    return isinstance(answer, Mapping) and answer.get("invitations") == "not_sent"
+
+
 def shift(value: Any, *, days: int = 0, hours: int = 0, minutes: int = 0) -> str:
     """The same date or instant, later (or earlier) by that much; the form it came in is kept."""
     if isinstance(value, str) and len(value) == 10:
@@ -238,6 +243,7 @@ def environment() -> ImmutableSandboxedEnvironment:
         "first_sentence": first_sentence,
         "clip": clip,
         "plural": plural,
+        "untold": untold,
         "shift": shift,
         "day_start": day_start,
         "day_end": day_end,
