@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.effect import ApprovalState, EffectState
-from orchestrator.store import lease
+from orchestrator.domain.schedule import FiringState
+from orchestrator.store import lease, schedules
 from orchestrator.store.access_tables import keys
 from orchestrator.store.database import Tx
 from orchestrator.store.items import UNFINISHED, W
+from orchestrator.store.schedule_tables import schedules as schedule_rows
 from orchestrator.store.tables import approvals, effects, worklist
 from orchestrator.store.trigger_tables import followed
 
@@ -34,6 +36,7 @@ class Aftermath:
     asked_again: int  # approvals that were given and not used: nobody may use them now
     pending: int  # cards that are open again, whatever was decided about them since
     accounts: int  # followed accounts, which begin at what is new now
+    schedules: int  # schedules that came due meanwhile, which go on with their next time
     keys: int  # keys of programs that count again, those among them that were taken back since
 
 
@@ -94,6 +97,7 @@ def record(tx: Tx, taken_at: datetime, digest: str, now: datetime, *, actor: str
     voided = 0
     if is_doubted:
         _, voided = doubt(tx, taken_at, now, actor=actor)
+    skipped = _skip_lost_times(tx, taken_at, now, actor=actor) if is_doubted else 0
     accounts = tx.c.execute(
         sa.update(followed)
         .where(F.tenant_id == tx.tenant_id)
@@ -115,8 +119,25 @@ def record(tx: Tx, taken_at: datetime, digest: str, now: datetime, *, actor: str
         asked_again=voided,
         pending=_count(tx, approvals, A.tenant_id == tx.tenant_id, A.state == ApprovalState.PENDING.value),
         accounts=accounts if is_doubted else 0,
+        schedules=skipped,
         keys=_count(tx, keys, keys.c.tenant_id == tx.tenant_id, keys.c.revoked_at.is_(None)) if is_doubted else 0,
     )
+
+
+def _skip_lost_times(tx: Tx, taken_at: datetime, now: datetime, *, actor: str) -> int:
+    """How many schedules came due since the backup. Their runs may have been made: they are recorded as missed, not made up for."""
+    s = schedule_rows.c
+    come = sa.select(schedule_rows).where(s.tenant_id == tx.tenant_id, s.next_at.is_not(None), s.next_at <= now)
+    found = [schedules.schedule_of(row) for row in tx.c.execute(come.order_by(s.schedule_id)).all()]
+    for one in found:
+        assert one.next_at is not None, "asked for"
+        coming = one.when.next(now)
+        schedules.move_on(tx, one, coming)
+        why = f"restored from a backup of {taken_at:%Y-%m-%d %H:%M} UTC: it may have run after that"
+        schedules.record(tx, one, [one.next_at], FiringState.MISSED, why, now)
+        told = {"from_at": one.next_at.isoformat(), "next_at": None if coming is None else coming.isoformat()}
+        schedules.audit(tx, "schedule.missed", one, actor, now, why=why, **told)
+    return len(found)
 
 
 def _warn(tx: Tx, taken_at: datetime) -> None:

@@ -18,7 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from orchestrator import clock
+from orchestrator.domain import recurrence
 from orchestrator.domain.effect import EffectState
+from orchestrator.domain.schedule import Missed, Schedule
 from orchestrator.engine import backups, restoring, upgrading
 from orchestrator.engine.hosts import HostLock, lock_path
 from orchestrator.errors import Conflict, StoreUnavailable, UsageError
@@ -26,7 +28,7 @@ from orchestrator.gate import keys
 from orchestrator.gate.sealing import Place as SealedPlace
 from orchestrator.gate.sealing import seal
 from orchestrator.settings import Settings
-from orchestrator.store import audit, connections, credentials, dump, migrations
+from orchestrator.store import audit, connections, credentials, dump, migrations, schedules
 from orchestrator.store.database import Store
 from tests.e2e.place import CALL, DANA, Place, tools
 
@@ -266,6 +268,31 @@ def test_a_backup_while_a_worker_works_is_whole(world: Path, tmp_path: Path, set
 
     assert len(second.sent()) == len(set(second.sent())) == 4
     assert second.desk.audit_verify(second.admin)["ok"]
+
+
+def test_a_schedule_of_the_lost_time_goes_on_with_its_next(place: Place, tmp_path: Path) -> None:
+    """It may have run after the backup: that time is recorded as missed, not made up for, and the next one is set."""
+    at = clock.now() + timedelta(minutes=10)
+    schedule = Schedule(
+        schedule_id="sch_1", name="hourly", owner=place.me.principal_id, when=recurrence.stored("0 * * * * UTC"),
+        request=CALL, missed=Missed.RUN_ALL, next_at=at, created_at=clock.now(),
+    )  # fmt: skip
+    store = Store.open(place.settings.store_url)
+    store.write(schedules.add, schedule)
+    made = backups.make(place.settings, tmp_path)
+    place.later(timedelta(minutes=90))
+    now = clock.now()
+
+    done = restoring.restore(place.settings, made.path, actor="operator", force=True, keep_office=True)
+
+    with store.read() as tx:
+        after = schedules.named(tx, place.me.principal_id, "hourly")
+        (firing,) = schedules.history(tx, "sch_1")
+    store.close()
+    assert done.aftermath.schedules == 1
+    assert after.next_at is not None
+    assert now < after.next_at <= now + timedelta(hours=1)
+    assert (firing.at, firing.state.value) == (at, "missed")
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
