@@ -1,11 +1,11 @@
 // The approvals page. INVARIANT: a key or button decides the card that is shown, by its id and digest; what arrives changes neither.
-import { $, boot, button, can, chip, el, empty, face, first, icon, notice, stateChip } from "./dom.js";
-import { editor, flags, nothing, progress, sections } from "./card.js";
+import { $, boot, button, can, chip, el, first, icon, notice, stateChip } from "./dom.js";
+import { editor, flags, nothing, sections } from "./card.js";
 import { iconOf } from "./effects.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
-import { api, Problem } from "./net.js";
+import { api } from "./net.js";
 import { askText, count, offer } from "./shell.js";
 import { setNow, since } from "./times.js";
 import { told, toast } from "./toast.js";
@@ -423,4 +423,3 @@ if (!start.rows.length) load("pending");
 else if (start.total > start.rows.length) setTimeout(() => load("pending"));
 if (!$("dialog[open]")) box.focus({ preventScroll: true });
 performance.mark("interactive");
-export { empty, face, Problem, progress };

@@ -1,8 +1,8 @@
 // One card, whole: what will happen, to whom, where every identity came from, why it asks, what must hold, and what was decided before.
-import { button, chip, command, cut, el, facts, icon, sentence, stateChip } from "./dom.js";
-import { differences, iconOf, picture, shown, words } from "./effects.js";
+import { button, chip, command, cut, el, icon, sentence, stateChip } from "./dom.js";
+import { differences, iconOf, picture, words } from "./effects.js";
 import { levelChip, outsideChip, personLine } from "./people.js";
-import { at, fromLocal, isInstant, moment, now, since, toLocal } from "./times.js";
+import { at, fromLocal, isInstant, now, since, toLocal } from "./times.js";
 
 /** @typedef {import("./effects.js").Approval & Record<string, any>} Card */
 
@@ -45,7 +45,7 @@ export function sections(card, beside, open) {
         "div",
         { class: "grow" },
         el("h2", { tabindex: "-1", id: "card-title" }, body.title || card.tool),
-        el("p", { class: "muted small" }, `as ${beside?.people?.[body.as]?.name || body.as}`, " · ", card.state === "pending" ? ["asked ", since(card.created_at), " · ", el("span", { class: soon < 24 ? "soon" : "" }, since(card.expires_at, { future: "expires in {}", past: "expired {} ago" }))] : ["decided ", since(card.decided_at), card.decided_by?.length ? ` by ${card.decided_by.join(", ")}` : ""]),
+        el("p", { class: "muted small" }, `as ${beside?.people?.[body.as]?.name || body.as}`, " · ", card.state === "pending" ? ["asked ", since(card.created_at), " · ", el("span", { class: soon < 24 ? "soon" : "" }, since(card.expires_at, { future: "expires in {}", past: "expired {} ago" }))] : ["decided ", since(card.decided_at), card.decided_by?.length ? ` by ${card.decided_by.map((/** @type {string} */ one) => beside?.people?.[one]?.name || one).join(", ")}` : ""]),
         el("p", { class: "row flags" }, flags(body), body.undo && chip("Can be undone", { icon: "undo", title: body.undo })),
       ),
     ),
@@ -179,4 +179,3 @@ export const nothing = (waiting) =>
     ? el("div", { class: "empty" }, icon("inbox"), el("h2", {}, "Pick a card"), el("p", {}, "j and k move, a approves what you are looking at."))
     : el("div", { class: "empty" }, icon("check"), el("h2", {}, "Nothing waits for you"), el("p", {}, "When something is to leave in your name, it asks here first."), command('deputy ask "Set up a 30 minute call with Dana about her last mail"'));
 
-export { facts, moment, shown };

@@ -43,11 +43,8 @@ function pass(told) {
 /** Opens the stream for as long as this tab is there. */
 function lead() {
   leads = true;
-  let wasOpen = false;
   const source = new EventSource("/api/v1/events");
   source.onopen = () => {
-    if (wasOpen) pass({ state: "caught-up" });
-    wasOpen = true;
     pass({ state: "live" });
   };
   source.onerror = () => {
@@ -56,10 +53,9 @@ function lead() {
   };
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);
-    if (news.kind === "reload" || news.kind === "feed.reload") pass({ state: "reload" });
-    else if (news.kind) pass({ news });
+    if (news.kind === "reset") pass({ state: "reload" });
+    else if (news.kind !== "hello") pass({ news });
   };
-  source.addEventListener("reload", () => pass({ state: "reload" }));
   addEventListener("pagehide", () => source.close());
 }
 

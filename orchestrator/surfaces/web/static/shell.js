@@ -1,5 +1,5 @@
 // What every page has: navigation by keys, the palette, help, the theme, the connection's state, counts, asking for something new.
-import { $, boot, can, el, icon, sentence } from "./dom.js";
+import { $, boot, can, el, icon } from "./dom.js";
 import { bind, bindings } from "./keys.js";
 import { follow, onNews, onState } from "./live.js";
 import { api } from "./net.js";
@@ -215,5 +215,5 @@ if (can("submit_items")) {
 }
 dress(document.documentElement.dataset.chosen || "system");
 recount();
-if (can("stream_events") || can("events") || can("follow_events")) follow();
-else for (const one of document.querySelectorAll("[data-live]")) one.textContent = sentence("not live");
+if (can("follow_events")) follow();
+else for (const one of document.querySelectorAll("[data-live]")) one.textContent = "not live";
