@@ -11,7 +11,7 @@ from connectors.spec import Account
 from orchestrator.domain.item import Item
 from orchestrator.domain.person import Person
 from orchestrator.gate.credentials import Accounts, Vault
-from orchestrator.store import connections, credentials, people, quotas
+from orchestrator.store import connections, credentials, habits, people, quotas
 from orchestrator.store.connections import Connection
 from orchestrator.store.credentials import Sealed
 from orchestrator.store.database import Tx
@@ -32,6 +32,7 @@ class Around:
     people: Mapping[str, Person]
     connections: Sequence[Connection]
     used: Mapping[str, int]
+    order: habits.Order | None = None  # the schedule behind it, if there is one
 
     def me(self, item: Item) -> Person:
         return self.people.get(item.requester) or Person(address=item.requester, name=item.requester, inside=True)
@@ -62,6 +63,7 @@ def look_around(tx: Tx, item: Item, known: KnownPeople) -> Around:
         people=known.now(tx),
         connections=connections.list_for(tx, item.requester),
         used=quotas.used(tx, item.root_id),
+        order=habits.order_of(tx, item),
     )
 
 

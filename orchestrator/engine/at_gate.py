@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from orchestrator.domain.call import CallOutcome, ToolCall
 from orchestrator.domain.item import Item
 from orchestrator.engine.around import Around
+from orchestrator.engine.watching import Watching
 from orchestrator.gate.authorize import Authority
 from orchestrator.gate.credentials import Vault
 from orchestrator.gate.perform import Gate, Inside, Ledger, OpenWait
@@ -65,6 +66,11 @@ def open_gate(
         roles=rules.roles,
         deciding=rules.admins if approves_all else frozenset(),
     )
+    effects = {effect.call_id: effect for effect in claimed.effects if effect.run_id == run.run_id}
+    reads = replay(log, authority)
+    order = around.order
+    if order is not None and order.history:
+        authority.unusual = Watching(order=order, effects=effects, reads=reads, people=around.people).unusual
     return Gate(
         run_id=run.run_id,
         item_id=item.item_id,
@@ -76,8 +82,8 @@ def open_gate(
         ledger=ledger,
         people=around.people,
         connections=around.connections,
-        reads=replay(log, authority),
-        effects={effect.call_id: effect for effect in claimed.effects if effect.run_id == run.run_id},
+        reads=reads,
+        effects=effects,
         approvals={approval.effect_id: approval for approval in claimed.approvals},
         waits={
             wait.wait_id: OpenWait(
@@ -94,6 +100,7 @@ def open_gate(
         vault=rules.vault,
         pins=run.pins.get("tools", {}),
         approval_expiry=rules.approval_expiry,
+        asks_until=order.asks_until if order is not None else None,
         lost_since=item.lost_since,
         on_decision=on_decision,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ class Authority:
     used: Mapping[str, int]
     flags: Mapping[str, Any]
     roles: Mapping[str, frozenset[str]]
+    unusual: Callable[[ToolCall], str] | None = None  # how a call leaves what earlier runs of its schedule did
     deciding: frozenset[str] = frozenset()  # the local owner, who said with --yes that they decide this item's cards
 
     def decide(self, call: ToolCall, *, approval: Approval | None, sent_before: bool = False) -> Decision:
@@ -39,9 +40,8 @@ class Authority:
                 Leave(digest=approval.digest, by=person, roles=tuple(roles), at=approval.decided_at)
                 for person in approval.decided_by
             )
-        return self.case.decide(
-            _call(call), approvals=leaves, used={} if sent_before else dict(self.used), flags=dict(self.flags)
-        )
+        flags = dict(self.flags) | ({"unusual": self.unusual(call)} if self.unusual is not None else {})
+        return self.case.decide(_call(call), approvals=leaves, used={} if sent_before else dict(self.used), flags=flags)
 
     def observe(self, call: ToolCall, result: Json) -> None:
         self.case.observe(Result(call=_call(call), value=result, error=None))

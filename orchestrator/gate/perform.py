@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.errors import ConnectorError, ReconsentNeeded, Unreachable
@@ -111,6 +111,7 @@ class Gate:
     pins: Mapping[str, str] = field(default_factory=dict)  # tool → schema digest pinned at the run's start
     now: Callable[[], datetime] = clock.now
     approval_expiry: timedelta = timedelta(days=7)
+    asks_until: datetime | None = None  # no card of this run waits longer
     lost_since: datetime | None = None  # restored from a backup of this instant: what was done after it is not known
     on_decision: Callable[[ToolCall, Decision | None, CallOutcome, datetime], None] | None = None
 
@@ -264,7 +265,9 @@ class Gate:
                 records=Records.of(self.reads.values()),
             ),
             created_at=now,
-            expires_at=_expiry(effect.args, now, self.approval_expiry),
+            expires_at=min(
+                _expiry(effect.args, now, self.approval_expiry), self.asks_until or datetime.max.replace(tzinfo=UTC)
+            ),
         )
         wait_id = f"{effect.effect_id}:{number}"
         await self.ledger.ask(effect, approval, wait_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from orchestrator.domain import document as documents
 from orchestrator.domain import watch
 from orchestrator.domain.effect import Effect, EffectState
+from orchestrator.domain.item import Item, Origin
 from orchestrator.domain.schedule import FiringState
 from orchestrator.domain.watch import Counts
 from orchestrator.store import effects, people, runs, worklist
@@ -76,15 +78,37 @@ def counts_of(tx: Tx, done: Sequence[Effect], run_ids: Sequence[str]) -> Counts:
     return Counts(tools=tools, outside=len(named), reads=int(tx.c.scalar(reads) or 0) if run_ids else 0)
 
 
-def schedule_of(tx: Tx, root_id: str) -> str | None:
-    """The schedule that made this item, if one did."""
-    stmt = sa.select(F.schedule_id).where(F.item_id == root_id, F.tenant_id == tx.tenant_id)
-    found: str | None = tx.c.scalar(stmt)
-    return found
-
-
 def of_schedule(tx: Tx, schedule_id: str) -> list[Counts]:
     """Of its latest runs that ended well."""
     mine = (F.tenant_id == tx.tenant_id, F.schedule_id == schedule_id, F.state == FiringState.DONE.value)
     stmt = sa.select(F.counts).where(*mine, F.counts.is_not(None)).order_by(F.at.desc()).limit(watch.MOST)
     return [Counts.from_json(told) for told in tx.c.scalars(stmt)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What stands behind a scheduled item: until when its asks wait, what earlier runs did, what the rest of its tree has done."""
+
+    schedule_id: str
+    asks_until: datetime | None
+    history: Sequence[Counts]
+    before: Counts
+
+
+def order_of(tx: Tx, item: Item) -> Order | None:
+    """None for an item that no schedule has made, nor anything above it."""
+    if item.origin is not Origin.SCHEDULE and item.parent_id is None:
+        return None
+    stmt = sa.select(F.schedule_id, F.asks_until).where(F.item_id == item.root_id, F.tenant_id == tx.tenant_id)
+    found = tx.c.execute(stmt).first()
+    if found is None:
+        return None
+    others = [one.item_id for one in worklist.tree(tx, item.root_id) if one.item_id != item.item_id]
+    done = [one for one in effects.of_items(tx, others) if one.state in _COUNTED]
+    run_ids = [run.run_id for each in runs.of_items(tx, others).values() for run in each]
+    return Order(
+        schedule_id=found.schedule_id,
+        asks_until=found.asks_until,
+        history=of_schedule(tx, found.schedule_id),
+        before=counts_of(tx, done, run_ids) if others else Counts(),
+    )
