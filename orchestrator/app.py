@@ -198,6 +198,7 @@ class PresentHouse:
 
     def _build(self) -> House:
         built = house(self._settings, self.exporter, self._models, self._vault)
+        built.toolbox.close_when_unused()
         return replace(built, measures=self.carrier.measures)
 
     async def follow(self, writer: Writer, worker_id: str) -> None:

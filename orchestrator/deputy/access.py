@@ -1,4 +1,4 @@
-"""Who may come in: one-time links, sessions, API keys, roles. Rows, so that every desk on the database knows them at once.
+"""Who may come in: one-time links, sessions, API keys. Rows, so that every desk on the database knows them at once.
 
 A secret leaves this room once, when it is made; what is kept is its digest. Expiry is by the real clock, whatever the office's says.
 """
@@ -8,22 +8,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator import clock, ids
+from orchestrator.deputy.roles import Roles, Visitor, a_person, an_admin
 from orchestrator.deputy.views import audited
 from orchestrator.domain import document as documents
 from orchestrator.domain import rights
-from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
 from orchestrator.errors import Conflict, NotEligible, NotFound, Unauthorized, UsageError
 from orchestrator.store import access as rows
-from orchestrator.store import people as people_table
-from orchestrator.store import roles as roles_table
-from orchestrator.store.database import Store, Tx
+from orchestrator.store.database import Store
 
 KEY_PREFIX = "dpt_"
 LINK_LIVES = timedelta(minutes=10)
@@ -38,58 +35,22 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
-    """Who came in by a session, a key or a proxy: with the roles of this moment, narrowed to the key."""
-
-    principal: Principal
-    zone: str
-    key_id: str | None = None
-
-
 class Access:
-    """Over one store. `owner`: the local owner's address; `newcomers`: the role of colleagues to whom none was given."""
+    """Over one store, and the roles of its people."""
 
-    def __init__(self, store: Store, *, owner: str, newcomers: str = rights.MEMBER) -> None:
+    def __init__(self, store: Store, roles: Roles) -> None:
         self._store = store
-        self._owner = owner
-        self._newcomers = newcomers
-
-    # ---- people ------------------------------------------------------------------------------------------------------
-    def principal_in(self, tx: Tx, person: Person) -> Principal:
-        """The person with the roles they have at this moment."""
-        found = roles_table.effective(tx, person, owner=self._owner, newcomers=self._newcomers)
-        return Principal(principal_id=person.address, name=person.name, roles=found)
-
-    def present(self, tx: Tx, address: str) -> Visitor | None:
-        """By address alone; None for whom the directory does not know (any more), or who has no role (any more)."""
-        try:
-            person = self._known(tx, address)
-        except NotFound:
-            return None
-        found = self.principal_in(tx, person)
-        return Visitor(principal=found, zone=person.zone) if found.roles else None
+        self._roles = roles
 
     def of_address(self, address: str) -> Visitor | None:
         """Whom a trusted proxy vouches for; None as `present`."""
         with self._store.read() as tx:
-            return self.present(tx, address.strip().lower())
-
-    def may_decide(self, tx: Tx, who: Principal, *, tool: str, requester: str) -> None:
-        """NotEligible for whoever was taken off meanwhile, and for an approver outside of what they were given."""
-        now = self.present(tx, who.principal_id)
-        if now is None or "decide" not in now.principal.scopes or "decide" not in who.scopes:
-            raise NotEligible("you may not decide (any more)", fix="ask an admin for the role approver")
-        if who.principal_id == requester or now.principal.roles & {"admin", "operator"}:
-            return
-        limits = roles_table.limits_of(tx, who.principal_id)
-        if limits and not any(rights.within(one, tool=tool, requester=requester) for one in limits):
-            raise NotEligible(f"you are no approver for {tool}", fix="ask an admin: deputy people roles")
+            return self._roles.present(tx, address.strip().lower())
 
     # ---- one-time links ----------------------------------------------------------------------------------------------
     def new_link(self, who: Principal) -> str:
         """A token that opens one session as this person, within minutes, once. For their own eyes."""
-        _a_person(who)
+        a_person(who)
         token, now = secrets.token_urlsafe(24), clock.real()
         with self._store.tx() as tx:
             rows.add_link(tx, digest_of(token), who.principal_id, now, now + LINK_LIVES)
@@ -120,7 +81,7 @@ class Access:
             expires_at=now + lives,
         )
         with self._store.tx() as tx:
-            visitor = self.present(tx, address)
+            visitor = self._roles.present(tx, address)
             if visitor is None:
                 raise NotEligible(
                     "you are not known here, or have no role", fix="ask an admin: deputy people import, people role"
@@ -136,7 +97,7 @@ class Access:
             session = rows.session(tx, digest)
             if session is None:
                 return None
-            who = None if session.is_over(now) else self.present(tx, session.person)
+            who = None if session.is_over(now) else self._roles.present(tx, session.person)
         if who is None or session.seen_at <= now - rows.SEEN_EVERY:
             with self._store.tx() as tx:
                 if who is None:
@@ -156,7 +117,7 @@ class Access:
     def sessions(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
         """One's own that are open, or everybody's for an admin; latest use first."""
         if everybody:
-            _admin(who)
+            an_admin(who)
         now = clock.real()
         with self._store.read() as tx:
             found = rows.sessions_of(tx, None if everybody else who.principal_id)
@@ -166,7 +127,7 @@ class Access:
         """Signs out one session, or everywhere; one's own, or another's for an admin."""
         address = (of or who.principal_id).lower()
         if address != who.principal_id:
-            _admin(who)
+            an_admin(who)
         with self._store.tx() as tx:
             ended = rows.end_sessions(tx, address, session_id)
             if session_id is not None and not ended:
@@ -190,7 +151,7 @@ class Access:
         `of`: another person, for an admin; deciding stays with themselves. A program's key never decides, and what it submits are
         not the person's own words.
         """
-        _a_person(who)
+        a_person(who)
         if who.limit is not None and "admin" not in who.limit:
             raise NotEligible("a key makes no keys", fix="sign in, or use a key with the scope admin")
         wanted = frozenset[rights.Scope](one for one in rights.SCOPES if one in scopes)
@@ -206,13 +167,13 @@ class Access:
             raise UsageError("the name has more than 80 characters", fix="choose a shorter one")
         address, now = (of or who.principal_id).strip().lower(), clock.real()
         if address != who.principal_id:
-            _admin(who)
+            an_admin(who)
             if "decide" in wanted:
                 raise NotEligible("only they themselves give away their decisions", fix="leave out the scope decide")
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         text = f"{KEY_PREFIX}{key_id}_{secret}"
         with self._store.tx() as tx:
-            visitor = self.present(tx, address)
+            visitor = self._roles.present(tx, address)
             if visitor is None:
                 raise NotFound(f"{address} is not in the directory, or has no role", fix="see: deputy people roles")
             bound = visitor.principal.scopes if who.limit is None else visitor.principal.scopes & who.limit
@@ -243,7 +204,7 @@ class Access:
         with self._store.read() as tx:
             key = rows.key(tx, key_id)
             same = hmac.compare_digest(digest_of(text), key.hash if key is not None else digest_of(""))
-            visitor = self.present(tx, key.person) if key is not None and same else None
+            visitor = self._roles.present(tx, key.person) if key is not None and same else None
         if key is None or not same:
             raise Unauthorized("this API key is not ours", fix="deputy config key create")
         if key.is_over(now):
@@ -263,7 +224,7 @@ class Access:
     def keys(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
         """One's own, or everybody's for an admin; newest first. Nothing in them opens anything."""
         if everybody:
-            _admin(who)
+            an_admin(who)
         with self._store.read() as tx:
             found = rows.keys_of(tx, None if everybody else who.principal_id)
         return [_key_entry(one, clock.real()) for one in found]
@@ -286,86 +247,6 @@ class Access:
         with self._store.read() as tx:
             return rows.has_live_key(tx, clock.real())
 
-    # ---- roles -------------------------------------------------------------------------------------------------------
-    def roles(self, who: Principal) -> list[dict[str, Any]]:
-        """Everybody of the directory with the roles that count now, and who gave them."""
-        with self._store.read() as tx:
-            given: dict[str, list[roles_table.Role]] = {}
-            for one in roles_table.every(tx):
-                given.setdefault(one.person, []).append(one)
-            known = people_table.all(tx)
-            if self._owner not in {one.address for one in known}:
-                known = [*known, Person(address=self._owner, name=self._owner, inside=True)]
-            return [
-                {
-                    "person": one.address,
-                    "name": one.name,
-                    "inside": one.inside,
-                    "owner": one.address == self._owner,
-                    "roles": sorted(self.principal_in(tx, one).roles),
-                    "given": [_role_entry(role) for role in given.get(one.address, ())],
-                }
-                for one in known
-            ]
-
-    def set_roles(
-        self, who: Principal, address: str, roles: Iterable[str], *, limits: Mapping[str, Sequence[str]] | None = None
-    ) -> dict[str, Any]:
-        """The person has exactly these (and those of their groups at the identity provider); none given: a newcomer's again.
-
-        "none": they may no longer come in at all; sessions end, keys are taken back. Conflict for the last admin.
-        """
-        _admin(who)
-        _a_person(who)
-        wanted = sorted(set(roles))
-        for one in wanted:
-            if one not in rights.ASSIGNABLE:
-                raise UsageError(f"there is no role {one!r}", fix=f"roles are: {', '.join(rights.ASSIGNABLE)}")
-        if rights.NONE in wanted and len(wanted) > 1:
-            raise UsageError("'none' stands alone", fix="give either none, or roles")
-        narrow = {name: sorted(set(limits[name])) for name in rights.LIMITS if limits and limits.get(name)}
-        if narrow and "approver" not in wanted:
-            raise UsageError("only an approver is narrowed", fix="add the role approver")
-        with self._store.tx() as tx:
-            person = self._known(tx, address)
-            was_admin = "admin" in self.principal_in(tx, person).roles
-            body = {"person": person.address, "roles": wanted, "limits": narrow}
-            before = roles_table.put(
-                tx, person.address, wanted, source="assigned", by=who.principal_id, now=clock.now(), limits=narrow
-            )
-            after = roles_table.given(tx, person, owner=self._owner, newcomers=self._newcomers)
-            left = "admin" in after or roles_table.has_other_admin(tx, person.address, owner=self._owner)
-            if was_admin and not left:
-                raise Conflict("this is the last admin", fix="make somebody else an admin first")
-            ended = self._turned_away(tx, person.address) if self.present(tx, person.address) is None else {}
-            audited(tx, who, "roles.set", clock.now(), body | {"before": list(before)} | ended)
-            return body | {"effective": sorted(self.principal_in(tx, person).roles)} | ended
-
-    def take_groups(self, address: str, roles: Iterable[str]) -> None:
-        """What the identity provider's groups mean, as of this sign-in."""
-        wanted = sorted(set(roles))
-        with self._store.tx() as tx:
-            person = self._known(tx, address)
-            before = roles_table.put(
-                tx, person.address, wanted, source="groups", by="identity provider", now=clock.now()
-            )
-            if list(before) != wanted:
-                who = Principal(principal_id=person.address, name=person.name)
-                body = {"person": person.address, "roles": wanted, "before": list(before), "source": "groups"}
-                audited(tx, who, "roles.set", clock.now(), body)
-
-    def _known(self, tx: Tx, address: str) -> Person:
-        try:
-            return people_table.get(tx, address)
-        except NotFound:
-            if address.lower() != self._owner:
-                raise
-            return Person(address=self._owner, name=self._owner, inside=True)
-
-    def _turned_away(self, tx: Tx, address: str) -> dict[str, int]:
-        ended = rows.end_sessions(tx, address)
-        return {"sessions_ended": ended, "keys_revoked": rows.revoke_keys(tx, address, clock.real())}
-
     # ---- sign-ins on their way to an identity provider ---------------------------------------------------------------
     def keep_sign_in(self, state: str, browser: str, *, nonce: str, verifier: str, next: str) -> None:
         now = clock.real()
@@ -380,16 +261,6 @@ class Access:
         if kept is None or not hmac.compare_digest(kept.browser, digest_of(browser)):
             raise Unauthorized("this sign-in was not begun in this browser, or took too long", fix="begin again")
         return kept
-
-
-def _a_person(who: Principal) -> None:
-    if not who.is_human:
-        raise NotEligible("a program cannot do this", fix="a person does, signed in")
-
-
-def _admin(who: Principal) -> None:
-    if "admin" not in who.roles:
-        raise NotEligible("this is an admin's", fix="ask one: deputy people roles")
 
 
 def _key_entry(key: rows.Key, now: datetime) -> dict[str, Any]:
@@ -418,14 +289,4 @@ def _session_entry(session: rows.Session) -> dict[str, Any]:
         "created_at": documents.iso(session.created_at),
         "seen_at": documents.iso(session.seen_at),
         "expires_at": documents.iso(session.expires_at),
-    }
-
-
-def _role_entry(role: roles_table.Role) -> dict[str, Any]:
-    return {
-        "role": role.role,
-        "source": role.source,
-        "given_by": role.given_by,
-        "given_at": documents.iso(role.given_at),
-        "limits": dict(role.limits),
     }

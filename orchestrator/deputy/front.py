@@ -19,6 +19,7 @@ from orchestrator.deputy.library import Library, Shelf
 from orchestrator.deputy.measured import Measured
 from orchestrator.deputy.memories import Memories
 from orchestrator.deputy.news import News
+from orchestrator.deputy.roles import Roles
 from orchestrator.deputy.schedules import Schedules
 from orchestrator.deputy.triggers import Triggers
 from orchestrator.deputy.views import (
@@ -28,6 +29,7 @@ from orchestrator.deputy.views import (
     approval_card,
     audited,
     brief,
+    connection_entry,
     digest,
     document,
     may_see,
@@ -42,7 +44,8 @@ from orchestrator.deputy.views import (
     visible,
     whole_chain,
 )
-from orchestrator.deputy.words import check_budget, choice
+from orchestrator.deputy.wishes import put_many, put_one, wish
+from orchestrator.deputy.words import choice
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
 from orchestrator.domain.effect import ApprovalState
@@ -62,9 +65,7 @@ from orchestrator.store import runs as runs_table
 from orchestrator.store import spans as spans_table
 from orchestrator.store import workers as workers_table
 from orchestrator.store.database import Store, Tx
-from orchestrator.store.worklist import NewItem
 
-LONGEST_REQUEST = 20_000  # characters
 Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what was done
 
 
@@ -79,7 +80,8 @@ class Deputy:
     ) -> None:
         self._store = store
         self._owner = owner
-        self.access = Access(store, owner=owner, newcomers=newcomers)
+        self.roles = Roles(store, owner=owner, newcomers=newcomers)
+        self.access = Access(store, self.roles)
         self.triggers = Triggers(store)
         self.schedules = Schedules(store)
         self.memories = Memories(store)
@@ -123,7 +125,7 @@ class Deputy:
             names = ", ".join(f"{p.name} <{p.address}>" for p in found)
             raise UsageError(f"{name!r} could be {names}", fix="give the address")
         with self._store.read() as tx:
-            return self.access.principal_in(tx, found[0])
+            return self.roles.principal_in(tx, found[0])
 
     # ---- worklist ----------------------------------------------------------------------------------------------------
     def submit(
@@ -144,36 +146,28 @@ class Deputy:
         The option "approve_all" is a person's to give: from a program it is dropped, and its words are not the person's own.
         """
         allowed(who, "submit")
-        text = request.strip()
-        if not text:
-            raise UsageError(
-                "the request is empty", fix='say what you want, e.g. deputy ask "what is on my calendar today"'
-            )
-        if len(text) > LONGEST_REQUEST:
-            raise UsageError(f"the request has {len(text)} characters", fix=f"keep it below {LONGEST_REQUEST}")
-        if priority not in PRIORITY_RANGE:
-            raise UsageError(
-                f"priority {priority} is out of range", fix="use a whole number; smaller is more urgent, 100 is usual"
-            )
-        check_budget((options or {}).get("budget"))
-        new = NewItem(
-            request=text,
-            requester=who.principal_id,
-            origin=Origin.AGENT if origin is Origin.HUMAN and not who.is_human else origin,
+        new = wish(
+            who,
+            request,
             priority=priority,
-            due_at=due,
-            idempotency_key=key,
-            options={k: v for k, v in (options or {}).items() if who.is_human or k != "approve_all"},
-            needs=tuple(needs),
+            due=due,
+            key=key,
+            options=options,
+            needs=needs,
+            origin=origin,
             reply_to=reply_to,
         )
         with self._store.tx() as tx:
             for needed in needs:
                 visible(tx, who, needed)
-            item_id, created = worklist.submit(tx, new, clock.now())
-            if not created and worklist.get(tx, item_id).request != text:
-                raise Conflict(f"key {key!r} belongs to another request ({item_id})", fix="use another key")
-        return item_id
+            return put_one(tx, new)
+
+    def submit_many(self, who: Principal, wishes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The documents of several wishes, each as `submit` takes it by name, in one transaction: all of them or none."""
+        allowed(who, "submit")
+        news = [wish(who, **one) for one in wishes]
+        with self._store.tx() as tx:
+            return put_many(tx, news)
 
     def item(self, who: Principal, item_id: str) -> dict[str, Any]:
         """The item document."""
@@ -340,7 +334,7 @@ class Deputy:
         with self._store.tx() as tx:
             card = approvals_table.get(tx, approval_id)
             tool, asked_by = effects_table.get(tx, card.effect_id).tool, worklist.get(tx, card.item_id).requester
-            self.access.may_decide(tx, who, tool=tool, requester=asked_by)
+            self.roles.may_decide(tx, who, tool=tool, requester=asked_by)
             if verdict == "edit":
                 if not args:
                     raise UsageError("an edit needs the changed arguments", fix="give at least one NAME=VALUE")
@@ -437,6 +431,12 @@ class Deputy:
             }
 
     # ---- people, audit, news -----------------------------------------------------------------------------------------
+    def connections(self, who: Principal) -> list[dict[str, Any]]:
+        """The accounts that this principal's requests may use, and for who sees all every one. Never what is sealed of them."""
+        with self._store.read() as tx:
+            known = connections_table.every(tx) if who.sees_all else connections_table.list_for(tx, who.principal_id)
+            return [connection_entry(one) for one in known]
+
     def people(self) -> list[dict[str, Any]]:
         with self._store.read() as tx:
             return [person_entry(person) for person in people_table.all(tx)]
@@ -465,11 +465,29 @@ class Deputy:
             audited(tx, who, "person.preferences_set", clock.now(), body)
             return person_entry(person)
 
-    def audit_tail(self, who: Principal, *, limit: int = 50, item_id: str | None = None) -> list[dict[str, Any]]:
-        """The newest events, oldest of them first. Who is neither admin nor auditor: of items they may see, and their own acts."""
+    def audit_tail(
+        self,
+        who: Principal,
+        *,
+        limit: int = 50,
+        item_id: str | None = None,
+        kind: str | None = None,
+        actor: str | None = None,
+        before: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """The newest events (before that number), oldest of them first. Who is neither admin nor auditor: of items they may see, and their own acts."""
         seen_by = None if who.roles & WHOLE_CHAIN else who.principal_id
         with self._store.read() as tx:
-            return audit_table.tail(tx, limit=limit, item_id=item_id, seen_by=seen_by, all_items=who.sees_all)
+            return audit_table.tail(
+                tx,
+                limit=limit,
+                item_id=item_id,
+                kind=kind,
+                actor=actor,
+                before=before,
+                seen_by=seen_by,
+                all_items=who.sees_all,
+            )
 
     def audit_head(self, who: Principal) -> dict[str, Any]:
         """{"seq", "hash"}: keep it elsewhere, and `audit_verify` can prove that nothing before it was changed.

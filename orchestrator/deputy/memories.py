@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator import clock
-from orchestrator.deputy.views import reader_of
+from orchestrator.deputy.views import allowed, reader_of
 from orchestrator.domain import document as documents
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.principal import Principal
@@ -43,6 +43,7 @@ class Memories:
         expires_at: datetime | None = None,
     ) -> dict[str, Any]:
         """The fact: of the principal, of their team, or of `workflow`, where an admin's is read by everybody who runs it."""
+        allowed(who, "submit")
         now = clock.now()
         with self._store.tx() as tx:
             reader = reader_of(tx, who)
@@ -68,6 +69,7 @@ class Memories:
 
     def edit(self, who: Principal, memory_id: str, text: str) -> dict[str, Any]:
         """The fact with other words, which are this principal's own now. NotFound for what they may not read."""
+        allowed(who, "submit")
         now, source = clock.now(), {"kind": "person", "ref": "", "by": who.principal_id}
         with self._store.tx() as tx:
             fact = memories_table.edit(tx, memory_id, reader_of(tx, who), now, text=text, source=source)
@@ -76,6 +78,7 @@ class Memories:
 
     def forget(self, who: Principal, memory_id: str) -> dict[str, Any]:
         """The fact as it was; it is gone. NotFound for what they may not read."""
+        allowed(who, "submit")
         now = clock.now()
         with self._store.tx() as tx:
             fact = memories_table.forget(tx, memory_id, reader_of(tx, who), now)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from connectors.families import record_fields
 from orchestrator import clock, ids
+from orchestrator.deputy.views import allowed
 from orchestrator.domain import trigger as trigger_rules
 from orchestrator.domain.item import DEFAULT_PRIORITY
 from orchestrator.domain.principal import Principal
@@ -43,6 +44,7 @@ class Triggers:
         """
         if not who.is_human:
             raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
+        allowed(who, "submit")
         if on not in trigger_rules.FAMILIES:
             raise UsageError(f"{on!r} cannot be followed", fix=f"one of: {', '.join(trigger_rules.FAMILIES)}")
         if len(where) > trigger_rules.MOST_CONDITIONS:
@@ -92,6 +94,7 @@ class Triggers:
 
     def change(self, who: Principal, name: str, change: Literal["pause", "resume", "remove"]) -> dict[str, Any]:
         """By name or id."""
+        allowed(who, "submit")
         with self._store.tx() as tx:
             found, now = triggers_table.named(tx, who.principal_id, name), clock.now()
             if change == "remove":

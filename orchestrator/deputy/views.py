@@ -15,6 +15,7 @@ from orchestrator.domain.audit import AuditEvent, canonical
 from orchestrator.domain.item import Item, State
 from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
+from orchestrator.domain.rights import Scope
 from orchestrator.errors import NotEligible, NotFound
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import effects as effects_table
@@ -23,10 +24,17 @@ from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
 from orchestrator.store import spans as spans_table
 from orchestrator.store import steplog, trees, waits, worklist
+from orchestrator.store.connections import Connection
 from orchestrator.store.database import Tx
 from orchestrator.telemetry import RUN
 
 WHOLE_CHAIN = frozenset({"admin", "auditor"})  # roles that read everybody's audit events
+
+
+def allowed(who: Principal, scope: Scope) -> None:
+    """NotEligible for whom neither a role nor their key allows this."""
+    if scope not in who.scopes:
+        raise NotEligible(f"this needs the scope {scope!r}", fix="ask an admin for a role or a key that has it")
 
 
 def visible(tx: Tx, who: Principal, item_id: str) -> Item:
@@ -211,6 +219,19 @@ def span_entry(span: spans_table.SpanRow) -> dict[str, Any]:
         "ended_at": documents.iso(span.ended_at),
         "status": span.status,
         "attributes": dict(span.attributes),
+    }
+
+
+def connection_entry(connection: Connection) -> dict[str, Any]:
+    return {
+        "connection_id": connection.connection_id,
+        "connector": connection.connector,
+        "owner": connection.owner,
+        "subject": connection.subject,
+        "families": list(connection.families),
+        "shared_with": list(connection.shared_with),
+        "state": connection.state,
+        "has_credentials": connection.credentials > 0,
     }
 
 

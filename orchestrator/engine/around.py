@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -11,7 +11,7 @@ from connectors.spec import Account
 from orchestrator.domain.item import Item
 from orchestrator.domain.person import Person
 from orchestrator.gate.credentials import Accounts, Vault
-from orchestrator.store import connections, credentials, habits, people, quotas
+from orchestrator.store import connections, credentials, habits, people, quotas, roles
 from orchestrator.store.connections import Connection
 from orchestrator.store.credentials import Sealed
 from orchestrator.store.database import Tx
@@ -33,6 +33,7 @@ class Around:
     connections: Sequence[Connection]
     used: Mapping[str, int]
     order: habits.Order | None = None  # the schedule behind it, if there is one
+    assigned: Mapping[str, frozenset[str]] = field(default_factory=dict)  # person → roles given to them
 
     def me(self, item: Item) -> Person:
         return self.people.get(item.requester) or Person(address=item.requester, name=item.requester, inside=True)
@@ -64,6 +65,7 @@ def look_around(tx: Tx, item: Item, known: KnownPeople) -> Around:
         connections=connections.list_for(tx, item.requester),
         used=quotas.used(tx, item.root_id),
         order=habits.order_of(tx, item),
+        assigned=roles.by_person(tx),
     )
 
 

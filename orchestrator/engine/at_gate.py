@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from orchestrator.domain import rights
 from orchestrator.domain.call import CallOutcome, ToolCall
 from orchestrator.domain.item import Item
 from orchestrator.engine.around import Around
@@ -57,14 +58,17 @@ def open_gate(
 ) -> Gate:
     """`case`: opened and nothing more. `approves_all`: the local owner decides this item's cards, as they said when they asked.
     `request`: what cards show beside the effect, where it is not the item's own."""
+    roles = rights.holders(rules.roles, around.assigned, around.people)
     authority = Authority(
         case=case,
         requester=item.requester,
         bundle_digest=rules.guard.bundle_digest,
         used=around.used,
         flags={},
-        roles=rules.roles,
-        deciding=rules.admins if approves_all else frozenset(),
+        roles=roles,
+        deciding=frozenset(one for one in rules.admins if "admin" in roles.get(one, ()))
+        if approves_all
+        else frozenset(),
     )
     effects = {effect.call_id: effect for effect in claimed.effects if effect.run_id == run.run_id}
     reads = replay(log, authority)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from orchestrator.domain.principal import Principal
+from orchestrator.errors import NotEligible
 
 
 class Directory(Protocol):
@@ -18,9 +19,14 @@ class Directory(Protocol):
 def at_the_terminal(desk: Directory, name: str | None) -> Principal:
     """The person at this machine's terminal: the local owner, or whom they name. Whoever can write the store's file is trusted.
 
-    Raises NotFound for nobody, UsageError for a name that several people have.
+    Raises NotFound for nobody, UsageError for a name that several people have, NotEligible for who has no role (any more).
     """
-    return desk.principal(name)
+    who = desk.principal(name)
+    if not who.roles:
+        raise NotEligible(
+            f"{who.name} has no role here", fix=f"give them one: deputy people role {who.principal_id} ROLE"
+        )
+    return who
 
 
 def zone_of(desk: Directory, who: Principal) -> str:

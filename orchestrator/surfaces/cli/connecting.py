@@ -93,7 +93,7 @@ def connect(session: Session, new: NewAccount, connector: Connector, asked: Aske
 
 
 def _people(session: Session, names: Sequence[str]) -> list[str]:
-    return [EVERYBODY if name in (EVERYBODY, "everybody") else session.who(name).principal_id for name in names]
+    return [EVERYBODY if name in (EVERYBODY, "everybody") else session.desk.principal(name).principal_id for name in names]
 
 
 def people(session: Session, names: Sequence[str]) -> list[str]:

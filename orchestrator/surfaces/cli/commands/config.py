@@ -8,14 +8,9 @@ from orchestrator.surfaces.cli import coming_in, options
 from orchestrator.surfaces.cli.session import Session
 
 
-@click.group()
+@click.group(commands={"key": coming_in.key, "session": coming_in.sessions, "link": coming_in.link})
 def command() -> None:
     """Settings: flags, then DEPUTY_* variables, .env, deputy.toml, the secrets folder, defaults. API keys and sign-ins."""
-
-
-command.add_command(coming_in.key)
-command.add_command(coming_in.sessions)
-command.add_command(coming_in.link)
 
 
 @command.command()

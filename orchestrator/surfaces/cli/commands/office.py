@@ -229,7 +229,7 @@ def _office(session: Session) -> Office:
 
 def _address(session: Session, person: str) -> str:
     """Somebody's address: as given, or of the one person of that name."""
-    return person.strip().lower() if "@" in person else session.who(person).principal_id
+    return person.strip().lower() if "@" in person else session.desk.principal(person).principal_id
 
 
 def _zone(session: Session) -> str:

@@ -108,7 +108,7 @@ def import_(session: Session, file: Path, inside: Sequence[str], source: str | N
 def set_(session: Session, person: str, preferences: Sequence[str]) -> None:
     """Meeting preferences: earliest, latest, avoid_days, buffer_minutes, lunch, zone. An empty value takes one back."""
     changes = {name: read(name, value) for name, value in arguments.pairs(preferences, option="preference").items()}
-    address = session.who(person).principal_id
+    address = session.desk.principal(person).principal_id
     told = session.desk.set_preferences(session.who(), address, changes)
     from orchestrator.surfaces.cli import view
 

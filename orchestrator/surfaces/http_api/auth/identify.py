@@ -104,14 +104,13 @@ class Identify:
         access = self._sessions.desk.access
         if (sent := request.headers.get("authorization")) is not None:
             scheme, _, text = sent.partition(" ")
-            if self._attempts.is_full(place):
-                raise _too_often(self._attempts)
             try:
                 if scheme.lower() != "bearer":
                     raise Unauthorized("only API keys come in by this header", fix="send: Authorization: Bearer KEY")
                 return caller_for(await asyncio.to_thread(access.of_key, text.strip()[:400]), "key")
             except Unauthorized:
-                await self._attempts.take(place)
+                if not await self._attempts.take(place):
+                    raise _too_often(self._attempts) from None
                 raise
         if self._rules.proxy_header and self._rules.is_proxied(request):
             named = request.headers.getlist(self._rules.proxy_header)

@@ -20,9 +20,6 @@ class Limits:
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def is_full(self, name: str) -> bool:
-        return not self._bucket(name).has_capacity()
-
     async def take(self, name: str) -> bool:
         """False, and nothing taken, where the bucket is full."""
         bucket = self._bucket(name)

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from orchestrator.deputy import Deputy
-from orchestrator.deputy.access import Visitor
+from orchestrator.deputy.roles import Visitor
 from orchestrator.surfaces.http_api.auth.caller import Caller
 from orchestrator.surfaces.http_api.auth.rules import Rules, local_path
 
