@@ -23,7 +23,7 @@ PATIENCE_S = 240.0
 class House:
     """Two desks, the world that they share, and a person who asks and approves at whichever desk answers."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, **more: str) -> None:
         world = build_world(folder / "world")
         (folder / "workflows").mkdir()
         (folder / "workflows" / "hold-time.yaml").write_text(HOLD)
@@ -32,6 +32,7 @@ class House:
             "DEPUTY_OFFICE_PATH": str(world / "office.db"),
             "DEPUTY_WORKFLOW_DIR": str(folder / "workflows"),
             "DEPUTY_HOST_STALL_S": "3",
+            **more,
         }
         self.office = world / "office.db"
         self.desks = [Desk(folder / name, shared, folder / f"{name}.log") for name in ("one", "two")]
