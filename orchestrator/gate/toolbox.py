@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +43,7 @@ class Toolbox:
         self._for_guard: list[dict[str, Any]] = []
         self._connectors: dict[str, Connector] = {}
         self._load = load
+        self._empty: set[str] = set()  # connectors that had no tools when they were added
         self._met: dict[str, str] = {}  # connector → what of its connection it was built from
         self.problems_of: dict[str, str] = {}  # connector → why it is not here
         for connector in connectors:
@@ -56,6 +59,7 @@ class Toolbox:
                 continue
             made_of = json.dumps(one.settings, sort_keys=True, default=str) if "kind" in one.settings else ""
             if self._met.get(one.connector, "" if one.connector in self._connectors else None) == made_of:
+                self._fill(one.connector)
                 continue
             self._met[one.connector] = made_of
             self.problems_of.pop(one.connector, None)
@@ -68,9 +72,18 @@ class Toolbox:
                 self.problems_of[one.connector] = error.message
                 log.warning("the connector %s is left out: %s", one.connector, error.message)
 
+    def _fill(self, name: str) -> None:
+        """A tool server that could not be asked at first may have answered since."""
+        if name in self._empty and self._connectors[name].tools():
+            connector = self._connectors[name]
+            self._remove(name)
+            self._add(connector)
+
     def _add(self, connector: Connector) -> None:
         self._connectors[connector.name] = connector
-        for spec in connector.tools():
+        offered = connector.tools()
+        (self._empty.discard if offered else self._empty.add)(connector.name)
+        for spec in offered:
             key = (connector.name, spec.name)
             if key in self._tools:
                 raise UsageError(
@@ -83,6 +96,7 @@ class Toolbox:
     def _remove(self, name: str) -> None:
         if self._connectors.pop(name, None) is None:
             return
+        self._empty.discard(name)
         self._tools = {key: tool for key, tool in self._tools.items() if key[0] != name}
         self._by_name = {}
         for tool in self._tools.values():
@@ -91,10 +105,14 @@ class Toolbox:
 
     def close(self) -> None:
         """Lets go of lines, threads and server processes of all connectors. They open again when they are called."""
-        for connector in self._connectors.values():
-            end = getattr(connector, "close", None)
-            if end is not None:
-                end()
+        _close(self._connectors)
+
+    def close_when_unused(self) -> None:
+        """The same once nobody holds this toolbox any more: calls that are under way with it come to their end.
+
+        In a thread of its own, because closing may block whoever happens to let go of it last.
+        """
+        weakref.finalize(self, _close_aside, self._connectors).atexit = False
 
     def families(self) -> frozenset[str]:
         return frozenset(tool.spec.family for tool in self._tools.values())
@@ -155,3 +173,14 @@ def schema_digest(spec: ToolSpec) -> str:
         [spec.name, spec.description, dict(spec.parameters), dict(spec.manifest)], sort_keys=True, default=str
     )
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _close(connectors: Mapping[str, Connector]) -> None:
+    for connector in list(connectors.values()):
+        end = getattr(connector, "close", None)
+        if end is not None:
+            end()
+
+
+def _close_aside(connectors: Mapping[str, Connector]) -> None:
+    threading.Thread(target=_close, args=(connectors,), name="deputy-close", daemon=True).start()
