@@ -19,6 +19,7 @@ from typing import Any
 
 from connectors.errors import ConnectorError, Forbidden, InvalidCall, NotFound, ReconsentNeeded, Unreachable
 from connectors.mcp import descriptions, http, lookups, loop, manifests, names, results, trouble
+from connectors.mcp.again import AGAIN_S, Again, Listing
 from connectors.mcp.descriptions import Change, Described, Description
 from connectors.mcp.text import quoted
 from connectors.mcp.wire import Connection, Slot, Target
@@ -49,6 +50,7 @@ class McpConnector:
         recheck_s: float,
         max_result_bytes: int,
         reserved: Collection[str],
+        again_s: float,
     ) -> None:
         self.name = name
         self.families = frozenset({name})
@@ -63,6 +65,7 @@ class McpConnector:
         self._recheck_s = recheck_s
         self._most = max_result_bytes
         self._reserved = frozenset(reserved)
+        self.again = Again(lambda: self._list(NOBODY), after_s=again_s)
         self._description: Description | None = None
         self._tools: tuple[ToolSpec, ...] | None = None
         self._by_name: dict[str, Described] = {}
@@ -73,8 +76,9 @@ class McpConnector:
 
     # ---- what it offers --------------------------------------------------------------------------------------------
     def tools(self) -> Sequence[ToolSpec]:
-        """From the description; `problems` says what is missing and why. Starts the server only where nothing describes it yet."""
-        if self._tools is None:
+        """From the description; `problems` says what is missing and why. Starts the server only where nothing describes it yet,
+        and asks one that failed then again, in the background."""
+        if self._tools is None or self.again.has_answer():
             self.problems = []
             self._description = self._load()
             offered = [tool for tool in self._description.tools if self._is_pinned(tool)] if self._description else []
@@ -83,15 +87,17 @@ class McpConnector:
         return self._tools
 
     def _load(self) -> Description | None:
+        asked = self.again.take()
         try:
             known = descriptions.load(self._file) if self._file is not None else None
             if known is not None and (known.server, known.target) != (self.name, self._target_digest):
                 self.problems.append(f"{self.name} is another server than the one that was looked at; {REVIEW}")
                 return None
             if known is None:
-                known = self.describe()
+                known = self.describe(asked=asked)
                 self._keep(known)
         except ConnectorError as error:
+            self.again.begin()
             self.problems.append(f"{self.name} offers nothing: {error}; {REVIEW}")
             return None
         known = descriptions.as_now(known, self._manifest, self._reserved)
@@ -112,9 +118,9 @@ class McpConnector:
         self.problems.append(f"{self.name}: {tool.wire!r} is left out: {said}")
         return False
 
-    def describe(self, account: Account = NOBODY) -> Description:
+    def describe(self, account: Account = NOBODY, *, asked: Listing | None = None) -> Description:
         """What the server offers now, not reviewed by anybody. Blocks; ConnectorError where it cannot be asked."""
-        listed, said = loop.submit(self._list(account)).result()
+        listed, said = (asked or loop.submit(self._list(account))).result()
         return descriptions.describe(
             server=self.name,
             target=self._target_digest,
@@ -240,9 +246,7 @@ class McpConnector:
             if isinstance(error, asyncio.CancelledError):
                 raise
             raise trouble.doubt(self.name, tool.name, "did not answer in time", is_read=is_read) from error
-        except (
-            Exception
-        ) as error:  # a malformed answer, a stream that closed: whatever a stranger's server can bring about
+        except Exception as error:  # a malformed answer, a stream that closed: whatever a server can bring about
             raise trouble.doubt(self.name, tool.name, "gave no usable answer", is_read=is_read) from error
         slot.failures = 0
         if isinstance(result, InputRequiredResult):
@@ -334,11 +338,13 @@ def open_connector(
     max_result_bytes: int = 256 * 1024,
     max_message_bytes: int = 32 * 1024 * 1024,
     reserved: Collection[str] = (),
+    again_s: float = AGAIN_S,
 ) -> McpConnector:
     """The connector of one configured server. ConnectorError where the settings cannot be right; the server is not started.
 
     env, headers: values that begin with "credential:" are taken from the account's credentials under the rest of the value.
     pins: our tool name → digest; where given, nothing else is offered. reserved: names of tools that may not be shadowed.
+    again_s: how long until a server that could not be asked at first is asked again.
     """
     names.check_server(name, reserved)
     if (command is None) == (url is None) or command is not None and not command:
@@ -377,6 +383,7 @@ def open_connector(
         recheck_s=recheck_s,
         max_result_bytes=max_result_bytes,
         reserved=reserved,
+        again_s=again_s,
     )
 
 

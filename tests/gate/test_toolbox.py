@@ -1,0 +1,84 @@
+"""Toolboxes that are replaced, and tool servers that come late."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any
+
+from connectors.mcp.connector import open_connector
+from orchestrator.gate.toolbox import Toolbox
+from orchestrator.store.connections import Connection
+from tests.connectors.mcp.support import HOSTILE
+
+
+class Lines:
+    """A connector without tools that says when it was closed."""
+
+    name = "lines"
+    families: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def tools(self) -> Sequence[Any]:
+        return ()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_replaced_toolbox_closes_its_lines_when_the_last_call_has_let_go_of_it() -> None:
+    """Nothing is closed under a call that is under way, and nothing stays open once nobody holds the toolbox."""
+    lines = Lines()
+    box = Toolbox([lines])  # type: ignore[list-item]  # it is never called
+    box.close_when_unused()
+    under_way = box
+
+    del box
+    gc.collect()
+    assert not lines.closed.is_set()
+    del under_way
+    gc.collect()
+
+    assert lines.closed.wait(10.0)
+
+
+def test_a_tool_server_that_comes_late_is_there_without_a_restart(tmp_path: Path) -> None:
+    """A first listing that failed is asked again, while the toolbox goes on working with what it has."""
+    script = tmp_path / "server.py"
+    server = open_connector(
+        name="late", command=[sys.executable, str(script), str(tmp_path)], timeout_s=20.0, again_s=0.0
+    )
+    known = Connection(connection_id="conn_late", connector="late", owner="alex", subject="late", families=("late",))
+    box = Toolbox([], lambda _: server)
+    try:
+        box.enable([known])
+        assert box.names() == frozenset() and server.problems
+        shutil.copy(HOSTILE, script)
+
+        box.enable([known])
+        assert server.again.asked is not None
+        wait([server.again.asked], timeout=20.0)
+        box.enable([known])
+
+        assert "late.get_note" in box.names() and box.at("late", "late.get_note") is not None
+        assert not any("offers nothing" in problem for problem in server.problems)
+    finally:
+        server.close()
+
+
+def test_a_tool_server_is_not_asked_again_before_its_time(tmp_path: Path) -> None:
+    """A server that is down is not started at every step of every item."""
+    server = open_connector(name="late", command=[sys.executable, str(tmp_path / "none.py")], again_s=3600.0)
+
+    assert server.tools() == ()
+    assert server.tools() == ()
+
+    assert server.again.asked is None
+    assert len(server.problems) == 1
