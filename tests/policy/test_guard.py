@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connectors.families import tool_specs
 from policies import digest
 from policies.grants import Grant
 from policies.guard import Approval, Call, Guard, Result, World
@@ -13,6 +14,9 @@ from tests.policy.test_bundle import SEND
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 GUARD = Guard.load()
+POSTING = [
+    spec for name in ("mail", "chat") for spec in tool_specs(name) if spec.name in ("mail.search", "chat.send_file")
+]
 ME = "alex@northwind.example"
 DANA = {
     "id": "per_2",
@@ -123,3 +127,29 @@ def test_what_was_read_stays_on_the_label() -> None:
     )
 
     assert (case.label.secret, case.label.tainted, case.label.readers) == (True, True, frozenset({ME}))
+
+
+def test_a_file_that_goes_along_reaches_nobody_who_is_on_its_mail() -> None:
+    """Whoever sent the mail is told nothing by its attachment's going to a channel; who may read the mail still counts."""
+    tools = [
+        {"name": spec.name, "description": "", "parameters": spec.parameters, "manifest": spec.manifest}
+        for spec in POSTING
+    ]
+    case = GUARD.open(request="Post the contract in #general", principal=ME, now=NOW, tools=tools)
+    mail = {
+        "message_id": "msg_1",
+        "from": "sam@acme.example",
+        "to": [ME],
+        "cc": [],
+        "subject": "Contract",
+        "body": "Here.",
+    }
+    attached = [{"attachment_id": "att_1", "name": "contract.pdf", "mime": "application/pdf", "size_bytes": 9}]
+    found = {"messages": [mail | {"attachments": attached}], "next": None}
+    case.observe(Result(call=Call(tool="mail.search", args={}), value=found))
+    attachment = {"message_id": "msg_1", "attachment_id": "att_1"}
+
+    told = case.decide(Call(tool="chat.send_file", args={"channel": "#general", "attachment": attachment})).facts
+
+    assert told["receivers"] == ["general"]
+    assert not told["audience_fits"]
