@@ -126,6 +126,7 @@ class Access:
     def end_sessions(self, who: Principal, *, session_id: str | None = None, of: str | None = None) -> dict[str, Any]:
         """Signs out one session, or everywhere; one's own, or another's for an admin."""
         address = (of or who.principal_id).lower()
+        _themselves(who)
         if address != who.principal_id:
             an_admin(who)
         with self._store.tx() as tx:
@@ -151,9 +152,7 @@ class Access:
         `of`: another person, for an admin; deciding stays with themselves. A program's key never decides, and what it submits are
         not the person's own words.
         """
-        a_person(who)
-        if who.limit is not None and "admin" not in who.limit:
-            raise NotEligible("a key makes no keys", fix="sign in, or use a key with the scope admin")
+        _themselves(who)
         wanted = frozenset[rights.Scope](one for one in rights.SCOPES if one in scopes)
         if unknown := sorted({*scopes} - wanted):
             raise UsageError(f"there is no scope {unknown[0]!r}", fix=f"scopes are: {', '.join(rights.SCOPES)}")
@@ -231,6 +230,7 @@ class Access:
 
     def revoke_key(self, who: Principal, key_id: str) -> dict[str, Any]:
         """One's own, or anyone's for an admin. It is of no use from the next request on."""
+        _themselves(who)
         now = clock.real()
         with self._store.tx() as tx:
             found = rows.key(tx, key_id)
@@ -261,6 +261,13 @@ class Access:
         if kept is None or not hmac.compare_digest(kept.browser, digest_of(browser)):
             raise Unauthorized("this sign-in was not begun in this browser, or took too long", fix="begin again")
         return kept
+
+
+def _themselves(who: Principal) -> None:
+    """INVARIANT: a key neither makes keys nor takes any, so that a stolen one cannot outlive its end; but for an admin's that says so."""
+    a_person(who)
+    if who.limit is not None and "admin" not in who.limit:
+        raise NotEligible("a key cannot do this", fix="sign in, or use a key with the scope admin")
 
 
 def _key_entry(key: rows.Key, now: datetime) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Roles:
                     "name": one.name,
                     "inside": one.inside,
                     "owner": one.address == self._owner,
-                    "roles": sorted(self.principal_in(tx, one).roles),
+                    "roles": sorted(self._now(tx, one, [role.role for role in given.get(one.address, ())])),
                     "given": [_role_entry(role) for role in given.get(one.address, ())],
                 }
                 for one in known
@@ -127,6 +127,11 @@ class Roles:
                 who = Principal(principal_id=person.address, name=person.name)
                 body = {"person": person.address, "roles": wanted, "before": list(before), "source": "groups"}
                 audited(tx, who, "roles.set", clock.now(), body)
+
+    def _now(self, tx: Tx, person: Person, given: Iterable[str]) -> frozenset[str]:
+        if person.address == self._owner:
+            return self.principal_in(tx, person).roles
+        return rights.effective(frozenset(given), is_owner=False, is_inside=person.inside, newcomers=self._newcomers)
 
     def _known(self, tx: Tx, address: str) -> Person:
         try:

@@ -11,8 +11,29 @@ from starlette.routing import BaseRoute
 
 from orchestrator.deputy import Deputy
 from orchestrator.settings import Settings
-from orchestrator.surfaces.http_api import approvals, events, figures, health, inbox, items, problems, runs, workflows
+from orchestrator.surfaces.http_api import (
+    about,
+    approvals,
+    audit,
+    connections,
+    events,
+    figures,
+    halts,
+    health,
+    inbox,
+    items,
+    memories,
+    openapi,
+    people,
+    policy,
+    problems,
+    runs,
+    schedules,
+    triggers,
+    workflows,
+)
 from orchestrator.surfaces.http_api.auth import doors
+from orchestrator.surfaces.http_api.auth import endpoints as access
 from orchestrator.surfaces.http_api.auth.identify import Identify
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
@@ -28,6 +49,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *events.ENDPOINTS,
     *workflows.ENDPOINTS,
     *figures.ENDPOINTS,
+    *people.ENDPOINTS,
+    *connections.ENDPOINTS,
+    *triggers.ENDPOINTS,
+    *schedules.ENDPOINTS,
+    *memories.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *halts.ENDPOINTS,
+    *policy.ENDPOINTS,
+    *about.ENDPOINTS,
+    *access.ENDPOINTS,
 )
 
 
@@ -42,6 +73,7 @@ def application(
             *health.routes(desk, drain),
             *doors.routes(sessions),
             *routes(room, ENDPOINTS),
+            *openapi.routes(ENDPOINTS),
             *more,
             *pages.routes(desk, ENDPOINTS),
         ],

@@ -115,6 +115,66 @@ def set_(session: Session, person: str, preferences: Sequence[str]) -> None:
     session.output.answer(told, view.facts([(told["name"], json.dumps(told["preferences"], ensure_ascii=False))]))
 
 
+@command.command()
+@click.argument("person")
+@click.argument("given", nargs=-1, required=True, metavar="ROLE…")
+@click.option("--family", "families", multiple=True, help="An approver for tools of this family only, e.g. mail.")
+@click.option("--tool", "tools", multiple=True, help="An approver for this tool only, e.g. mail.send.")
+@click.option("--requester", "requesters", multiple=True, help="An approver for this person's requests only.")
+@options.speaker
+@options.as_json
+@options.session
+def role(
+    session: Session,
+    person: str,
+    given: Sequence[str],
+    families: Sequence[str],
+    tools: Sequence[str],
+    requesters: Sequence[str],
+    speaker: str | None,
+) -> None:
+    """Give PERSON exactly these roles: viewer, approver, operator, auditor, admin.
+
+    "none": they may no longer come in, on any door. "default": what a colleague has to whom no role was given.
+    """
+    address = session.desk.principal(person).principal_id
+    asked_by = [session.desk.principal(one).principal_id for one in requesters]
+    limits = {"families": families, "tools": tools, "requesters": asked_by}
+    names = () if tuple(given) == ("default",) else [part for one in given for part in one.split(",") if part]
+    told = session.desk.roles.give(session.who(speaker), address, names, limits=limits)
+    from orchestrator.surfaces.cli import view
+
+    facts = [("person", told["person"]), ("roles", ", ".join(told["effective"]) or "none")]
+    facts += [(name, ", ".join(values)) for name, values in told["limits"].items()]
+    session.output.answer(told, view.facts(facts))
+
+
+@command.command()
+@options.speaker
+@options.as_json
+@options.session
+def roles(session: Session, speaker: str | None) -> None:
+    """Who has which role, and who gave it; everybody else has the role of the setting default_role."""
+    who = session.who(speaker)
+    found = session.desk.roles.all(who)
+    if session.output.as_json:
+        return session.output.document(found)
+    from orchestrator.surfaces.cli import view
+
+    rows: list[view.Row] = [
+        [
+            one["name"],
+            one["person"],
+            ", ".join(one["roles"]) or "none",
+            ", ".join(sorted({given["given_by"] for given in one["given"]})) or ("the owner" if one["owner"] else ""),
+            "; ".join(f"{name}: {', '.join(v)}" for given in one["given"] for name, v in given["limits"].items()),
+        ]
+        for one in found
+        if one["given"] or one["owner"]
+    ]
+    session.output.draw(view.table(["name", "address", "roles", "given by", "only for"], rows, empty="Nobody."))
+
+
 def read(name: str, text: str) -> Any:
     """A preference's value in the shape `calendar.find_slots` takes; None for an empty text. UsageError otherwise."""
     if name not in PREFERENCES:

@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
@@ -31,6 +31,7 @@ CSRF_COOKIE = "deputy_csrf"  # for whom a proxy has signed in: they have no sess
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_PROBES = frozenset({"/livez", "/readyz"})  # asked by address, and tell nothing
 SIGN_IN = "/signin"
+LOOK_AGAIN_S = 3.0  # whether whoever hears a stream still may
 LARGEST_REQUEST = 4_000_000  # bytes, whatever the route; the JSON interface takes less
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self';"
@@ -75,7 +76,48 @@ class Identify:
         if (fresh := scope["state"].pop("csrf_cookie", None)) is not None:
             guarded.cookie = self._set_csrf_cookie(request, fresh)
         scope["state"]["caller"] = caller
-        await self._app(scope, _bounded(receive), guarded)
+        await self._followed(scope, receive, guarded)
+
+    async def _followed(self, scope: Scope, receive: Receive, guarded: _Guarded) -> None:
+        """The application's answer; one that streams ends with the right to hear it."""
+        answering, gone = asyncio.current_task(), False
+
+        async def watch() -> None:
+            nonlocal gone
+            while await self._is_still(guarded):
+                await asyncio.sleep(LOOK_AGAIN_S)
+            gone = True
+            if answering is not None:
+                answering.cancel()
+
+        watching: asyncio.Task[None] | None = None
+
+        def begin() -> None:
+            nonlocal watching
+            watching = asyncio.create_task(watch())
+
+        guarded.on_stream = begin
+        try:
+            await self._app(scope, _bounded(receive), guarded)
+        except asyncio.CancelledError:
+            if not gone or answering is None:
+                raise
+            answering.uncancel()
+            await guarded({"type": "http.response.body", "body": b""})
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    async def _is_still(self, guarded: _Guarded) -> bool:
+        """Whether the request would come in now with the same rights."""
+        before = guarded.caller
+        if before is None:
+            return True
+        try:
+            now = await self._caller(guarded.request, _place(self._rules.address(guarded.request)))
+        except DeputyError as error:
+            return error.code == "store_unavailable"
+        return now is not None and now.principal == before.principal
 
     async def _admit(self, request: HTTPConnection) -> Caller | None:
         """The caller, or None for nobody. Raises what keeps the request out."""
@@ -157,12 +199,13 @@ class _Guarded:
     """`send` with the headers of every answer. A person who is not signed in is shown the door instead of a problem document."""
 
     def __init__(self, request: HTTPConnection, send: Send, *, is_https: bool) -> None:
-        self._request = request
+        self.request = request
         self._send = send
         self._is_https = is_https
         self._shown_the_door = False
         self.caller: Caller | None = None
         self.cookie: str | None = None
+        self.on_stream: Callable[[], None] | None = None
 
     async def __call__(self, message: Message) -> None:
         if self._shown_the_door:
@@ -171,7 +214,10 @@ class _Guarded:
             if message["status"] == 401 and self._wants_a_page():
                 self._shown_the_door = True
                 return await self._to_the_door()
-            self._mark(MutableHeaders(scope=message))
+            headers = MutableHeaders(scope=message)
+            self._mark(headers)
+            if self.on_stream is not None and headers.get("content-type", "").startswith("text/event-stream"):
+                self.on_stream()
         await self._send(message)
 
     def _mark(self, headers: MutableHeaders) -> None:
@@ -179,23 +225,23 @@ class _Guarded:
             headers.setdefault(name, value)
         if self._is_https:
             headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
-        path: str = self._request.scope["path"]
+        path: str = self.request.scope["path"]
         if (self.caller is not None or path.startswith(SIGN_IN)) and not path.startswith("/static/"):
             headers.setdefault("Cache-Control", "no-store")
         if self.cookie is not None:
             headers.append("Set-Cookie", self.cookie)
 
     def _wants_a_page(self) -> bool:
-        path: str = self._request.scope["path"]
+        path: str = self.request.scope["path"]
         return (
-            self._request.scope["method"] == "GET"
-            and "text/html" in self._request.headers.get("accept", "")
-            and "authorization" not in self._request.headers
+            self.request.scope["method"] == "GET"
+            and "text/html" in self.request.headers.get("accept", "")
+            and "authorization" not in self.request.headers
             and not path.startswith(("/api/", SIGN_IN))
         )
 
     async def _to_the_door(self) -> None:
-        scope = self._request.scope
+        scope = self.request.scope
         wanted = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
         target = f"{SIGN_IN}?next={quote(local_path(wanted), safe='')}"
         start: Message = {"type": "http.response.start", "status": 303, "headers": []}
