@@ -6,14 +6,18 @@ import gc
 import shutil
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
 from connectors.mcp.connector import open_connector
+from orchestrator.app import PresentHouse, prepare
 from orchestrator.gate.toolbox import Toolbox
+from orchestrator.settings import Settings
 from orchestrator.store.connections import Connection
+from orchestrator.store.database import Store
 from tests.connectors.mcp.support import HOSTILE
 
 
@@ -82,3 +86,23 @@ def test_a_tool_server_is_not_asked_again_before_its_time(tmp_path: Path) -> Non
 
     assert server.again.asked is None
     assert len(server.problems) == 1
+
+
+def test_a_house_built_anew_holds_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """After a workflow file changed, the old toolbox is nobody's: only so can its lines be let go of."""
+    settings = Settings.load(home=tmp_path, office=False, owner="me@firm.example", workflow_dir=tmp_path / "flows")
+    settings.workflow_folder.mkdir(exist_ok=True)
+    store = Store.open(settings.store_url)
+    try:
+        prepare(settings, store)
+        present = PresentHouse(settings, store)
+        before = weakref.ref(present.house().toolbox)
+        (tmp_path / "flows" / "note.txt").write_text("changed")
+
+        now = present.house().toolbox
+        gc.collect()
+
+        assert before() is None
+        now.close()
+    finally:
+        store.close()
