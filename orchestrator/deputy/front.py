@@ -294,14 +294,22 @@ class Deputy:
             return document(tx, worklist.get(tx, item_id))
 
     # ---- approvals ---------------------------------------------------------------------------------------------------
-    def approvals(self, who: Principal, *, state: str | None = "pending", limit: int = 200) -> list[dict[str, Any]]:
-        """Cards this principal may decide or has asked for, oldest first."""
+    def approvals(
+        self,
+        who: Principal,
+        *,
+        state: str | None = "pending",
+        limit: int = 200,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Cards this principal may decide or has asked for, oldest first. `after`: (created_at, approval_id) of the page before."""
         with self._store.read() as tx:
             rows = approvals_table.list_by_state(
                 tx,
                 [ApprovalState(state)] if state else None,
                 seen_by=None if who.sees_all else who.principal_id,
                 limit=limit,
+                after=after,
             )
             return [approval_card(tx, row.approval_id) for row in rows]
 

@@ -81,8 +81,12 @@ def list_by_state(
     eligible: str | None = None,
     seen_by: str | None = None,
     limit: int = 200,
+    after: tuple[datetime, str] | None = None,
 ) -> list[Approval]:
-    """Cards in any of `states` (None: all), oldest first. `seen_by`: only those this person may decide or has asked for."""
+    """Cards in any of `states` (None: all), oldest first. `seen_by`: only those this person may decide or has asked for.
+
+    `after`: (created_at, approval_id) of the last one of the page before.
+    """
     stmt = sa.select(approvals).where(A.tenant_id == tx.tenant_id)
     if states is not None:
         stmt = stmt.where(A.state.in_([state.value for state in states]))
@@ -94,6 +98,9 @@ def list_by_state(
         w = worklist.c
         asked = sa.exists().where(w.tenant_id == tx.tenant_id, w.item_id == A.item_id, w.requester == seen_by)
         stmt = stmt.where(sa.or_(asked, visibility.may_decide(tx, seen_by)))
+    if after is not None:
+        at = sa.literal(after[0], A.created_at.type)
+        stmt = stmt.where(sa.or_(A.created_at > at, sa.and_(A.created_at == at, A.approval_id > after[1])))
     return [approval_of(row) for row in tx.c.execute(stmt.order_by(A.created_at, A.approval_id).limit(limit))]
 
 

@@ -30,9 +30,9 @@ def of_items(tx: Tx, item_ids: Collection[str]) -> dict[str, Audience]:
         for row in tx.c.execute(asked):
             found[row.item_id] = (row.root_id, {row.requester})
         cards = sa.select(A.item_id, A.eligible).where(A.tenant_id == tx.tenant_id, A.item_id.in_(part))
-        for row in tx.c.execute(cards):
-            if row.item_id in found:
-                found[row.item_id][1].update(row.eligible)
+        for card in tx.c.execute(cards):
+            if card.item_id in found:
+                found[card.item_id][1].update(card.eligible)
     return {item_id: Audience(root_id, frozenset(people)) for item_id, (root_id, people) in found.items()}
 
 

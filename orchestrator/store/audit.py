@@ -31,15 +31,29 @@ class Verification:
 
 
 def tail(
-    tx: Tx, limit: int = 50, item_id: str | None = None, *, seen_by: str | None = None, all_items: bool = False
+    tx: Tx,
+    limit: int = 50,
+    item_id: str | None = None,
+    *,
+    kind: str | None = None,
+    actor: str | None = None,
+    before: int | None = None,
+    seen_by: str | None = None,
+    all_items: bool = False,
 ) -> list[dict[str, Any]]:
-    """The last events, oldest first, as JSON-able rows.
+    """The last events (before number `before`), oldest first, as JSON-able rows. kind: a whole one, or what stands before its point.
 
     `seen_by`: only what this person did, and events of items they may see; with `all_items`, of any item.
     """
     stmt = sa.select(audit).where(Y.tenant_id == tx.tenant_id)
     if item_id is not None:
         stmt = stmt.where(Y.item_id == item_id)
+    if kind is not None:
+        stmt = stmt.where(sa.or_(Y.kind == kind, Y.kind.startswith(f"{kind}.", autoescape=True)))
+    if actor is not None:
+        stmt = stmt.where(Y.actor == actor)
+    if before is not None:
+        stmt = stmt.where(Y.seq < before)
     if seen_by is not None:
         theirs = Y.item_id.is_not(None) if all_items else visibility.item_is_seen(tx, Y.item_id, seen_by)
         stmt = stmt.where(sa.or_(Y.actor == seen_by, theirs))

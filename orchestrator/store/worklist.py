@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -454,8 +454,9 @@ def _parse(cursor: str | None) -> tuple[int, tuple[datetime, str] | None]:
         return 0, None
     try:
         name, at, item_id = cursor.split("|")
-        return [group for group, _ in _GROUPS].index(name), (datetime.fromisoformat(at), item_id)
-    except ValueError as error:
+        when = datetime.fromisoformat(at)
+        return [group for group, _ in _GROUPS].index(name), (when.astimezone(when.tzinfo or UTC), item_id)
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             f"{cursor!r} is not a cursor of this list", fix="use the `next` of the page before, unchanged"
         ) from error

@@ -6,15 +6,17 @@ from typing import Any
 
 from orchestrator.domain.effect import ApprovalState
 from orchestrator.errors import DeputyError
-from orchestrator.surfaces.http_api.endpoint import Call, Endpoint
+from orchestrator.surfaces.http_api.endpoint import CURSOR, LIMIT, Call, Endpoint
+from orchestrator.surfaces.http_api.paging import instant, packed, unpacked
 
+CARD = {"$ref": "#/components/schemas/Approval"}
 VERDICT = {
     "type": "object",
     "required": ["verdict", "digest"],
     "additionalProperties": False,
     "properties": {
         "verdict": {"enum": ["approve", "deny", "edit"]},
-        "digest": {"type": "string"},
+        "digest": {"type": "string", "maxLength": 200},
         "reason": {"type": "string", "maxLength": 2000},
         "args": {"type": "object"},
     },
@@ -22,8 +24,23 @@ VERDICT = {
 ONE_OF_MANY = {
     **VERDICT,
     "required": ["approval_id", "verdict", "digest"],
-    "properties": {**VERDICT["properties"], "approval_id": {"type": "string"}},  # type: ignore[dict-item]
+    "properties": {**VERDICT["properties"], "approval_id": {"type": "string", "maxLength": 200}},  # type: ignore[dict-item]
 }
+
+
+def listed(call: Call) -> Any:
+    """Oldest first."""
+    limit, cursor, state = call.query.get("limit", 200), call.query.get("cursor"), call.query.get("state", "pending")
+    parts = unpacked(cursor, str, str)
+    found = call.desk.approvals(
+        call.who,
+        state=None if state == "all" else state,
+        limit=limit + 1,
+        after=(instant(parts[0], cursor or ""), parts[1]) if parts else None,
+    )
+    shown = found[:limit]
+    more = len(found) > limit
+    return {"approvals": shown, "next": packed(shown[-1]["created_at"], shown[-1]["approval_id"]) if more else None}
 
 
 def decide(call: Call, approval_id: str, said: dict[str, Any]) -> Any:
@@ -55,17 +72,9 @@ ENDPOINTS = (
         name="list_approvals",
         says="Cards that you may decide or have asked for, oldest first.",
         scope="read",
-        do=lambda call: {
-            "approvals": call.desk.approvals(
-                call.who,
-                state=None if call.query.get("state") == "all" else call.query.get("state", "pending"),
-                limit=call.query.get("limit", 200),
-            )
-        },
-        query={
-            "state": {"enum": [*ApprovalState, "all"]},
-            "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
-        },
+        do=listed,
+        query={"state": {"enum": [*ApprovalState, "all"]}, "limit": LIMIT, "cursor": CURSOR},
+        answer={"$ref": "#/components/schemas/ApprovalPage"},
     ),
     Endpoint(
         method="GET",
@@ -74,6 +83,7 @@ ENDPOINTS = (
         says="One card.",
         scope="read",
         do=lambda call: call.desk.approval(call.who, call.path["approval_id"]),
+        answer=CARD,
     ),
     Endpoint(
         method="POST",
@@ -83,6 +93,7 @@ ENDPOINTS = (
         scope="decide",
         do=lambda call: decide(call, call.path["approval_id"], call.body),
         body=VERDICT,
+        answer=CARD,
         errors=("conflict",),
     ),
     Endpoint(
@@ -98,5 +109,6 @@ ENDPOINTS = (
             "additionalProperties": False,
             "properties": {"decisions": {"type": "array", "items": ONE_OF_MANY, "minItems": 1, "maxItems": 200}},
         },
+        answer={"$ref": "#/components/schemas/Decisions"},
     ),
 )

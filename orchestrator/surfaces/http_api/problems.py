@@ -23,13 +23,38 @@ STATUS = {  # error code → status
     "conflict": 409,
     "gone": 410,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "not_json": 400,
     "method_not_allowed": 405,
     "misdirected": 421,
     "rate_limited": 429,
     "not_built": 501,
     "store_unavailable": 503,
+    "contended": 503,
+    "unavailable": 503,
+    "bad_workflow": 422,
+    "invalid_call": 422,
 }
+MEANING = {  # error code → what it says to a caller
+    "usage": "a value, parameter or body is off",
+    "not_found": "no such thing, or not for you",
+    "unauthorized": "nobody is signed in, or the key is no longer good",
+    "not_eligible": "you are known, but may not do this",
+    "csrf": "a page's token is missing or old",
+    "conflict": "it has moved on: decided already, expired, other digest, other state; nothing was changed",
+    "gone": "it was there, and is not kept any more",
+    "too_large": "the body is too large",
+    "unsupported_media_type": "the body is not JSON by its content type",
+    "not_json": "the body is not JSON",
+    "method_not_allowed": "there is no such method here",
+    "misdirected": "the desk is not called that",
+    "rate_limited": "too many requests; Retry-After says when to come again",
+    "not_built": "this is not built yet",
+    "store_unavailable": "the database cannot be reached or is locked",
+}
+EVERYWHERE = (  # codes that every endpoint may answer with
+    "unauthorized", "not_eligible", "csrf", "not_found", "misdirected", "too_large", "usage", "rate_limited", "store_unavailable",
+)  # fmt: skip
 
 
 class WireError(DeputyError):
@@ -64,7 +89,7 @@ async def of_error(request: Request, error: Exception) -> Response:
     if isinstance(error, DeputyError | ConnectorError):
         return problem(error.code, error.message, error.fix)
     if isinstance(error, HTTPException):
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
         code = codes.get(error.status_code, "usage")
         return problem(code, str(error.detail), "see: /api/openapi.json", dict(error.headers or {}))
     log.error("%s %s", request.method, request.url.path, exc_info=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.surfaces.http_api.endpoint import CURSOR, LIMIT, Call, Endpoint
+from orchestrator.surfaces.http_api.items import not_built
 from orchestrator.surfaces.http_api.paging import instant, packed, unpacked
 
 
@@ -93,5 +94,41 @@ ENDPOINTS = (
             else f"{call.path['run_id']}:{call.path['effect']}",
         ),
         answer={"$ref": "#/components/schemas/Why"},
+    ),
+    Endpoint(
+        method="POST",
+        path=RUN + "/undo",
+        name="undo_run",
+        says="Take back what it did, where that can be taken back.",
+        scope="submit",
+        do=not_built("an undo"),
+        errors=("not_built",),
+    ),
+    Endpoint(
+        method="POST",
+        path=RUN + "/fork",
+        name="fork_run",
+        says="Run it again from a step on, as a preview first.",
+        scope="submit",
+        do=not_built("a fork"),
+        errors=("not_built",),
+    ),
+    Endpoint(
+        method="POST",
+        path=RUN + "/save",
+        name="save_run",
+        says="Make a workflow of it.",
+        scope="operate",
+        do=not_built("a workflow out of a run"),
+        errors=("not_built",),
+    ),
+    Endpoint(
+        method="POST",
+        path=RUN + "/replay",
+        name="replay_run",
+        says="Carry it out again from its own record, without effects.",
+        scope="submit",
+        do=not_built("a replay"),
+        errors=("not_built",),
     ),
 )
