@@ -97,7 +97,7 @@ PAGES: tuple[Page, ...] = (
         icon="run",
         key="r",
         sheets=("card", "run"),
-        modules=("toast", "values", "waterfall", "transcript", "runs"),
+        modules=("toast", "effects", "people", "values", "item", "waterfall", "transcript", "runs"),
         needs="list_runs",
     ),
     Page(
@@ -108,8 +108,8 @@ PAGES: tuple[Page, ...] = (
         icon="chart",
         key="o",
         sheets=("charts",),
-        modules=("toast", "charts", "overview"),
-        needs="show_figures",
+        modules=("toast", "values", "charts", "overview"),
+        needs="daily_figures",
     ),
     Page(
         name="workflows",

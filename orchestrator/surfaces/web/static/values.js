@@ -37,14 +37,14 @@ export function receipt(receipt) {
   const parts = [receipt.model_calls ? `${receipt.model_calls} model ${receipt.model_calls === 1 ? "call" : "calls"}` : "no model call"];
   const tokens = receipt.input_tokens + receipt.output_tokens;
   if (tokens) parts.push(`${tokens.toLocaleString()} tokens`, money(receipt.cost_usd));
-  parts.push(`${Number(receipt.wall_s).toFixed(1)} s`);
+  parts.push(lasted(receipt.wall_s * 1000));
   if (receipt.determinism) parts.push(receipt.determinism);
   const sent = (receipt.endpoints || []).map((/** @type {any} */ one) => one.endpoint || one);
   if (sent.length) parts.push(`sent to ${[...new Set(sent)].join(", ")}`);
   return parts.join(" · ");
 }
 /** @param {number} usd */
-export const money = (usd) => `$${usd < 1 ? Number(usd).toFixed(4) : Number(usd).toFixed(2)}`;
+export const money = (usd) => `$${usd === 0 ? "0" : usd < 1 ? Number(usd).toFixed(4) : Number(usd).toFixed(2)}`;
 /** @param {number} ms */
 export const lasted = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : ms < 60000 ? `${(ms / 1000).toFixed(1)} s` : ms < 3600000 ? `${Math.round(ms / 60000)} min` : `${(ms / 3600000).toFixed(1)} h`);
 const WAITS = { approval: "an approval", answer: "your answer", child: "its tasks", timer: "its time", reconsent: "a connection", repair: "a person to look", paused: "whoever paused it" };
