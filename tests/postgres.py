@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from orchestrator.store.database import Store
 
 TEMPLATE = "deputy_template"
+PORT = 5432  # of the socket's name, and of an address where one is given
 
 
 def _binaries() -> Path | None:
@@ -55,9 +56,9 @@ def available() -> bool:
 
 
 class Cluster:
-    """One server and its databases. Ends with the process that started it."""
+    """One server and its databases. Ends with the process that started it. `address`: also reached there, from its /24 net."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
         folder = _binaries()
         assert folder is not None
         self.root = Path(tempfile.mkdtemp(prefix="deputy-pg-"))
@@ -72,8 +73,13 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             **quiet,
         )
+        self.address = address
+        if address:
+            with open(data / "pg_hba.conf", "a") as rules:
+                rules.write(f"host all all {address}/24 trust\n")
         settings = {
-            "listen_addresses": "",
+            "listen_addresses": address,
+            "port": str(PORT),
             "unix_socket_directories": str(self.root),
             "fsync": "on",
             "synchronous_commit": "on",
@@ -94,8 +100,12 @@ class Cluster:
         self._made = 0
 
     def url(self, database: str) -> str:
-        """The URL of one of the cluster's databases."""
+        """The URL of one of the cluster's databases; through the socket."""
         return f"postgresql://postgres@/{database}?host={self.root}"
+
+    def url_at_address(self, url: str) -> str:
+        """The same database over TCP."""
+        return f"postgresql://postgres@{self.address}:{PORT}/{sa.make_url(url).database}"
 
     def create(self, *, empty: bool = False) -> str:
         """The URL of a fresh database; with Deputy's schema, unless `empty`."""

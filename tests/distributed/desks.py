@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,13 @@ class Gone(Exception):
 
 
 class Desk:
-    """One server process and its worker. `url` is None while it is down."""
+    """One server process and its worker. `url` is None while it is down. `within`: a command that runs it somewhere else."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, home: Path, settings: Mapping[str, str], log: Path, *, within: Sequence[str] = (), host: str = "127.0.0.1"
+    ) -> None:
+        self._command = [*within, *_COMMAND]
+        self._host = host
         home.mkdir(parents=True, exist_ok=True)
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("DEPUTY_")}
         self._environment |= {"DEPUTY_HOME": str(home), **settings}
@@ -64,7 +68,12 @@ class Desk:
     def command(self, *words: str) -> Any:
         """A client command's JSON."""
         done = subprocess.run(
-            [*_COMMAND, *words, "--json"], env=self._environment, capture_output=True, text=True, check=True, timeout=60
+            [*self._command, *words, "--json"],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         return json.loads(done.stdout)
 
@@ -73,7 +82,10 @@ class Desk:
         with self._log.open("ab") as log:
             self._from = log.tell()
             self._process = subprocess.Popen(
-                [*_COMMAND, "serve", "--port", "0", *more], env=self._environment, stdout=log, stderr=log
+                [*self._command, "serve", "--host", self._host, "--port", "0", *more],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
             )
 
     def wait(self) -> None:

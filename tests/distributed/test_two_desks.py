@@ -6,7 +6,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from tests.e2e.place import build_world
 ITEMS = 24
 KILLS = 6
 PATIENCE_S = 240.0
+HERE: Sequence[tuple[str, Sequence[str]]] = (("127.0.0.1", ()), ("127.0.0.1", ()))
 
 
 class House:
     """Two desks, the world that they share, and a person who asks and approves at whichever desk answers."""
 
-    def __init__(self, folder: Path, url: str, **more: str) -> None:
+    def __init__(
+        self, folder: Path, url: str, *, hosts: Sequence[tuple[str, Sequence[str]]] = HERE, **more: str
+    ) -> None:
         world = build_world(folder / "world")
         (folder / "workflows").mkdir()
         (folder / "workflows" / "hold-time.yaml").write_text(HOLD)
@@ -35,7 +38,10 @@ class House:
             **more,
         }
         self.office = world / "office.db"
-        self.desks = [Desk(folder / name, shared, folder / f"{name}.log") for name in ("one", "two")]
+        self.desks = [
+            Desk(folder / name, shared, folder / f"{name}.log", host=host, within=within)
+            for name, (host, within) in zip(("one", "two"), hosts, strict=True)
+        ]
         self.token = str(
             self.desks[0].command("config", "key", "create", "--scope", "read,submit,decide", "--name", "trial")["key"]
         )
