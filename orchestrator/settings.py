@@ -25,6 +25,7 @@ from orchestrator.access_settings import AccessSettings
 from orchestrator.account_settings import AccountSettings
 from orchestrator.errors import UsageError
 from orchestrator.model_settings import ModelSettings, web_address
+from orchestrator.operation_settings import OperationSettings
 
 PREFIX = "DEPUTY_"
 FILE_NAME = "deputy.toml"
@@ -45,7 +46,7 @@ class Origin:
         return self.kind if not self.place else f"{self.kind} {self.place}"
 
 
-class Settings(AccessSettings, AccountSettings):
+class Settings(AccessSettings, AccountSettings, OperationSettings):
     """All settings, checked. Made by `load`, which knows the sources; never changed afterwards."""
 
     model_config = SettingsConfigDict(
