@@ -1,4 +1,4 @@
-"""`/metrics`: the house in numbers, in Prometheus' text format. Whether one must be signed in to read it is the server's to say."""
+"""`/metrics`: the house in numbers, in Prometheus' text format, for whoever may read; for everybody where a setting says so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.deputy import Deputy
+from orchestrator.surfaces.http_api.auth.caller import require
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,10 +19,12 @@ def metrics_text(desk: Deputy) -> bytes:
     return desk.measured.text()
 
 
-def routes(desk: Deputy) -> list[Route]:
-    """One route, to be mounted."""
+def routes(desk: Deputy, *, is_open: bool) -> list[Route]:
+    """One route. Unless it is open, a caller needs the scope `read`: a key for the monitoring has it."""
 
     async def metrics(request: Request) -> Response:
+        if not is_open:
+            require(request, "read")
         return Response(await asyncio.to_thread(metrics_text, desk), media_type=CONTENT_TYPE)
 
     return [Route("/metrics", metrics)]

@@ -29,7 +29,9 @@ log = logging.getLogger("deputy.http")
 CSRF_HEADER = "x-csrf-token"
 CSRF_COOKIE = "deputy_csrf"  # for whom a proxy has signed in: they have no session of ours
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_TO_PROBES = frozenset({"/livez", "/readyz"})  # asked by address, and tell nothing
+OPEN_TO_PROBES = frozenset(
+    {"/livez", "/readyz", "/metrics"}
+)  # asked by address; tell nothing, or ask for a key themselves
 SIGN_IN = "/signin"
 LOOK_AGAIN_S = 3.0  # whether whoever hears a stream still may
 LARGEST_REQUEST = 4_000_000  # bytes, whatever the route; the JSON interface takes less
@@ -124,7 +126,7 @@ class Identify:
         path = request.scope["path"]
         if path in OPEN_TO_PROBES:
             return None
-        if not self._rules.answers_to(request):
+        if not self._rules.answers_to(request) and path != BY_ADDRESS:
             raise WireError(
                 "misdirected", "the desk is not called that", fix="set public_url, or allowed_hosts, to this name"
             )
