@@ -1,22 +1,17 @@
 """Copies the office of the main person onto real servers: their mailbox to IMAP, everybody's calendar to CalDAV.
 
-What is copied: mails with date, thread, flags, labels, attachments and who speaks automatically; events with attendees and their
-answers, rooms, zones, recurrences and visibility. Each test gets a mailbox and a calendar of its own, copied on the disk; the
-calendars of the others, which nobody writes to, are shared.
+What is copied: mails (see `source`), and events with attendees and their answers, rooms, zones, recurrences and visibility. Each
+test gets a mailbox and a calendar of its own, copied on the disk; the calendars of the others, which nobody writes to, are shared.
 """
 
 from __future__ import annotations
 
 import imaplib
-import json
 import shutil
-import sqlite3
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +20,7 @@ from zoneinfo import ZoneInfo
 import icalendar
 
 from connectors.imap.labels import keyword
-from orchestrator import providers
-from orchestrator.store.database import Store
+from tests.e2e.backends.source import Row, Source, connect
 from tests.e2e.place import Place
 from tests.services.dovecot import Dovecot
 from tests.services.radicale import CALENDAR, PASSWORD, Radicale
@@ -35,89 +29,7 @@ MAILBOX = "master"  # the login of the mailbox that is copied
 PARTSTAT = {"accepted": "ACCEPTED", "declined": "DECLINED", "tentative": "TENTATIVE", "needs_action": "NEEDS-ACTION"}
 
 
-class Source:
-    """An office file, read as it stands."""
-
-    def __init__(self, world: Path) -> None:
-        self._db = sqlite3.connect(f"file:{world / 'office.db'}?mode=ro", uri=True)
-        self._db.row_factory = sqlite3.Row
-        self.me = str(self.rows("select value from meta where name = 'owner'")[0]["value"])
-
-    def rows(self, query: str, *values: Any) -> list[Mapping[str, Any]]:
-        return [dict(row) for row in self._db.execute(query, values)]
-
-    def close(self) -> None:
-        self._db.close()
-
-    @property
-    def calendars(self) -> list[str]:
-        """Everybody inside, and the rooms."""
-        found = self.rows("select address from people where inside = 1 union select address from rooms order by 1")
-        return [row["address"] for row in found]
-
-    # ---- mail --------------------------------------------------------------------------------------------------------
-    def mails(self) -> Iterator[tuple[str, list[str], datetime, bytes]]:
-        """(folder, flags, date, text) of every mail in the main person's mailbox, oldest first."""
-        parents = {
-            row["message_id"]: row["in_reply_to"] for row in self.rows("select message_id, in_reply_to from mails")
-        }
-        for row in self.rows(
-            "select m.*, b.folder, b.labels, b.unread from mailbox b join mails m on m.seq = b.seq"
-            " where b.address = ? order by b.sent_at, b.seq",
-            self.me,
-        ):
-            flags = [] if row["unread"] else ["\\Seen"]
-            for label in json.loads(row["labels"]):
-                flags.append("\\Flagged" if label == "important" else keyword(label))
-            at = datetime.fromtimestamp(row["sent_at"], UTC)
-            yield row["folder"], flags, at, self._mail(row, at, parents)
-
-    def _mail(self, row: Mapping[str, Any], at: datetime, parents: Mapping[str, str | None]) -> bytes:
-        mail = EmailMessage()
-        mail["From"] = formataddr((row["author_name"], row["author"]))
-        for header, column in (("To", "to_list"), ("Cc", "cc_list")):
-            if addresses := json.loads(row[column]):
-                mail[header] = ", ".join(addresses)
-        mail["Subject"] = row["subject"]
-        mail["Date"] = format_datetime(at)
-        mail["Message-ID"] = _mid(row["message_id"])
-        chain: list[str] = []
-        parent = row["in_reply_to"]
-        while parent is not None and parent not in chain:
-            chain.insert(0, parent)
-            parent = parents.get(parent)
-        if chain:
-            mail["In-Reply-To"] = _mid(chain[-1])
-            mail["References"] = " ".join(_mid(one) for one in chain)
-        if row["kind"] == "automated":
-            mail["Auto-Submitted"] = "auto-generated"
-        elif row["kind"] == "newsletter":
-            mail["List-Id"] = "<newsletter.example>"
-            mail["Precedence"] = "bulk"
-        mail.set_content(row["body"])
-        for one in self.rows(
-            "select * from attachments where message_id = ? order by attachment_id", row["message_id"]
-        ):
-            major, _, minor = one["mime"].partition("/")
-            mail.add_attachment((one["text"] or "").encode(), maintype=major, subtype=minor, filename=one["name"])
-        return mail.as_bytes()
-
-    # ---- calendars ---------------------------------------------------------------------------------------------------
-    def events(self) -> Iterator[tuple[str, list[str], str]]:
-        """(UID, whose calendars hold it, iCalendar text) of every event."""
-        invites: dict[str, list[Mapping[str, Any]]] = {}
-        for row in self.rows("select * from invites order by address"):
-            invites.setdefault(row["event_id"], []).append(row)
-        for event in self.rows("select * from events where series_id is null order by event_id"):
-            people = invites.get(event["event_id"], [])
-            yield event["event_id"], [row["address"] for row in people], _event(event, people)
-
-
-def _mid(message_id: str) -> str:
-    return f"<{message_id}@mail.example>"
-
-
-def _event(row: Mapping[str, Any], people: Sequence[Mapping[str, Any]]) -> str:
+def _event(row: Row, people: Sequence[Row]) -> str:
     zone = ZoneInfo(row["zone"])
     start, end = (datetime.fromtimestamp(row[name], zone) for name in ("start_at", "end_at"))
     event = icalendar.Event()
@@ -179,16 +91,19 @@ class MailAndCalendar:
     def _fill_mail(self) -> None:
         with imaplib.IMAP4("127.0.0.1", self.dovecot.imap_port) as line:
             line.login(MAILBOX, self.dovecot.password)
-            for folder, flags, at, text in self._source.mails():
-                name = {"inbox": "INBOX", "sent": "Sent"}[folder]
-                said, answer = line.append(name, f"({' '.join(flags)})", imaplib.Time2Internaldate(at), text)
+            for mail in self._source.mails():
+                name = {"inbox": "INBOX", "sent": "Sent"}[mail.folder]
+                flags = [] if mail.is_unread else ["\\Seen"]
+                flags += ["\\Flagged" if label == "important" else keyword(label) for label in mail.labels]
+                at = imaplib.Time2Internaldate(mail.at)
+                said, answer = line.append(name, f"({' '.join(flags)})", at, mail.text)
                 assert said == "OK", answer
 
     def _fill_calendars(self) -> None:
         known = set(self._source.calendars)
-        for uid, holders, text in self._source.events():
-            for who in known.intersection(holders):
-                self.radicale.plant_text(who, uid, text)
+        for event, people in self._source.events():
+            for who in known.intersection(one["address"] for one in people):
+                self.radicale.plant_text(who, event["event_id"], _event(event, people))
 
     def give(self, place: Place) -> Accounts:
         """Connects the main person's mail and calendar; chat and directory stay with the office."""
@@ -197,8 +112,8 @@ class MailAndCalendar:
         subprocess.run(["cp", "-a", str(mail / MAILBOX), str(mail / login)], check=True)  # keeps whose the files are
         root = self.radicale.folder / "collections" / "collection-root"
         shutil.copytree(root / self.me / CALENDAR, root / login / CALENDAR, dirs_exist_ok=True)
-        connect(place, "imap", ["mail"], self._mail_settings(place), login, self.dovecot.password)
-        connect(place, "caldav", ["calendar"], self._calendar_settings(login), login, PASSWORD)
+        connect(place, "imap", ["mail"], self._mail_settings(place), username=login, password=self.dovecot.password)
+        connect(place, "caldav", ["calendar"], self._calendar_settings(login), username=login, password=PASSWORD)
         return Accounts(self, login)
 
     def _mail_settings(self, place: Place) -> dict[str, Any]:
@@ -210,11 +125,17 @@ class MailAndCalendar:
 
     def _calendar_settings(self, login: str) -> dict[str, Any]:
         url = self.radicale.url
-        people: dict[str, Any] = {}
-        for row in self._source.rows("select * from people where inside = 1"):
-            hours = {"zone": row["zone"], "working_hours": json.loads(row["working_hours"])}
-            people[row["address"]] = {"url": f"{url}{row['address']}/{CALENDAR}/", "name": row["name"], **hours}
-        mine = people.pop(self.me)
+        hours = self._source.hours()
+        own = hours.pop(self.me)
+        people = {
+            row["address"]: {
+                "url": f"{url}{row['address']}/{CALENDAR}/",
+                "name": row["name"],
+                **hours[row["address"]],
+            }
+            for row in self._source.people()
+            if row["address"] in hours
+        }
         rooms = [
             {
                 "address": row["address"],
@@ -223,9 +144,8 @@ class MailAndCalendar:
                 "capacity": row["capacity"],
                 "url": f"{url}{row['address']}/{CALENDAR}/",
             }
-            for row in self._source.rows("select * from rooms order by capacity")
+            for row in self._source.rooms()
         ]
-        own = {name: mine[name] for name in ("zone", "working_hours")}
         return {"url": f"{url}{login}/{CALENDAR}/", **own, "people": people, "rooms": rooms}
 
 
@@ -276,22 +196,3 @@ class Accounts:
         """Events that were there before and are not as they were, or gone (then an empty text)."""
         now = self._servers.radicale.objects(self.login)
         return [now.get(name, "") for name, text in self._events.items() if now.get(name) != text]
-
-
-def connect(
-    place: Place, connector: str, families: Sequence[str], settings: Mapping[str, Any], username: str, password: str
-) -> None:
-    """As `deputy connect` does."""
-    me = place.me.principal_id
-    new = providers.NewAccount(
-        connector=connector,
-        subject=me,
-        families=families,
-        settings=settings,
-        credentials={"username": username, "password": password},
-    )
-    store = Store.open(place.settings.store_url)
-    try:
-        providers.connect(place.settings, store, new, owner=me, actor=me)
-    finally:
-        store.close()
