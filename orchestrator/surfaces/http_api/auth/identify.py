@@ -29,9 +29,8 @@ log = logging.getLogger("deputy.http")
 CSRF_HEADER = "x-csrf-token"
 CSRF_COOKIE = "deputy_csrf"  # for whom a proxy has signed in: they have no session of ours
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_TO_PROBES = frozenset(
-    {"/livez", "/readyz", "/metrics"}
-)  # asked by address; tell nothing, or ask for a key themselves
+OPEN_TO_PROBES = frozenset({"/livez", "/readyz"})  # asked by address, and tell nothing
+BY_ADDRESS = "/metrics"  # asked by address too, and tells whoever has a key
 SIGN_IN = "/signin"
 LOOK_AGAIN_S = 3.0  # whether whoever hears a stream still may
 LARGEST_REQUEST = 4_000_000  # bytes, whatever the route; the JSON interface takes less
