@@ -49,6 +49,10 @@ class AccessSettings(BaseSettings):
         default_factory=dict,
         description='Roles by group, a table: [oidc_roles] "deputy-admins" = "admin"; several as a list',
     )
+    oidc_trust_email: bool = Field(
+        default=False,
+        description="Take addresses that the issuer does not call verified; only for an issuer that gives them out itself",
+    )
     trusted_proxies: str = Field(
         default="", description="Networks of reverse proxies whose headers count, e.g. 10.0.3.0/24, comma-separated"
     )

@@ -106,13 +106,15 @@ class Access:
                     rows.mark_session_seen(tx, digest, now)
         return who
 
-    def sign_out(self, token: str) -> None:
-        """Ends this session, whoever's it is."""
+    def sign_out(self, token: str) -> str | None:
+        """Ends this session, whoever's it is; by what they had come in, None where there was none."""
         with self._store.tx() as tx:
-            person = rows.end_session(tx, digest_of(token))
-            if person is not None:
-                who = Principal(principal_id=person, name=person)
-                audited(tx, who, "session.ended", clock.now(), {"sessions": 1})
+            ended = rows.end_session(tx, digest_of(token))
+            if ended is None:
+                return None
+            who = Principal(principal_id=ended[0], name=ended[0])
+            audited(tx, who, "session.ended", clock.now(), {"person": ended[0], "sessions": 1})
+            return ended[1]
 
     def sessions(self, who: Principal, *, everybody: bool = False) -> list[dict[str, Any]]:
         """One's own that are open, or everybody's for an admin; latest use first."""

@@ -110,10 +110,11 @@ def sessions_of(tx: Tx, person: str | None) -> list[Session]:
     return [Session(**row._mapping) for row in tx.c.execute(stmt.order_by(S.seen_at.desc(), S.session_id))]
 
 
-def end_session(tx: Tx, digest: str) -> str | None:
-    """Whose it was; None where there was none."""
-    stmt = sa.delete(sessions).where(S.tenant_id == tx.tenant_id, S.hash == digest).returning(S.person)
-    return tx.c.execute(stmt).scalar()
+def end_session(tx: Tx, digest: str) -> tuple[str, str] | None:
+    """(whose it was, by what they had come in); None where there was none."""
+    stmt = sa.delete(sessions).where(S.tenant_id == tx.tenant_id, S.hash == digest).returning(S.person, S.via)
+    row = tx.c.execute(stmt).first()
+    return None if row is None else (row.person, row.via)
 
 
 def end_sessions(tx: Tx, person: str, session_id: str | None = None) -> int:

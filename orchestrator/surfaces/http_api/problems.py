@@ -27,6 +27,7 @@ STATUS = {  # error code → status
     "not_json": 400,
     "method_not_allowed": 405,
     "misdirected": 421,
+    "provider_unreachable": 502,
     "rate_limited": 429,
     "not_built": 501,
     "store_unavailable": 503,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ class Rules:
     lives: timedelta = timedelta(days=7)
     per_minute: int = 1200
     sign_ins_per_minute: int = 20
+    settings: Settings | None = field(default=None, repr=False)  # for the identity provider
 
     @classmethod
     def of(cls, settings: Settings, host: str) -> Self:
@@ -43,6 +44,7 @@ class Rules:
             lives=timedelta(days=settings.session_days),
             per_minute=settings.rate_per_minute,
             sign_ins_per_minute=settings.sign_in_rate_per_minute,
+            settings=settings,
         )
 
     def answers_to(self, request: HTTPConnection) -> bool:
@@ -74,6 +76,14 @@ class Rules:
         own = f"{'https' if self.is_https(request) else 'http'}://{request.headers.get('host', '').lower()}"
         return frozenset({own, *([self.public_url.lower()] if self.public_url else [])})
 
+    def base_url(self, request: HTTPConnection) -> str:
+        """Where browsers find the desk. The Host header counts only where it was checked against an allow-list."""
+        if self.public_url is not None:
+            return self.public_url
+        if self.hosts is None:
+            raise UsageError("the desk does not know its own address", fix="set public_url")
+        return f"{'https' if self.is_https(request) else 'http'}://{request.headers.get('host', '')}"
+
     def _is_ours(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -85,6 +95,8 @@ class Rules:
 
 def check_bind(settings: Settings, host: str, *, has_keys: bool) -> None:
     """UsageError for an address that others reach while nobody could sign in there."""
+    if settings.has_oidc and settings.public_url is None and not is_loopback(host):
+        raise UsageError("people are to sign in, and the desk does not know its own address", fix="set public_url")
     if is_loopback(host) or settings.has_oidc or settings.has_proxy or has_keys:
         return
     raise UsageError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Literal
 
 from starlette.requests import HTTPConnection, Request
@@ -60,10 +61,11 @@ class Sessions:
         )
         return answer
 
-    def farewell(self, request: Request, next: str = "/signin") -> Response:
-        """Ends the browser's session; {"next"}: where its page goes on."""
-        if token := self.token(request):
-            self.desk.access.sign_out(token)
+    def farewell(self, request: Request, elsewhere: Callable[[], str | None]) -> Response:
+        """Ends the browser's session; {"next"}: where its page goes on, `elsewhere` for who came from an identity provider."""
+        token = self.token(request)
+        via = self.desk.access.sign_out(token) if token else None
+        next = (elsewhere() if via == "oidc" else None) or "/signin"
         answer = JSONResponse({"next": next}, headers={"Clear-Site-Data": '"cache"'})
         answer.delete_cookie(
             self.cookie(request), path="/", httponly=True, samesite="lax", secure=self.rules.is_https(request)
