@@ -24,7 +24,7 @@ from tests.services import emulate
 ME = "ada@example.com"
 COLLEAGUE = "bob@example.com"
 TOKEN = "google-test-token"
-FURTHER_TOKENS = tuple(f"{TOKEN}-{number}" for number in range(100))  # emulate takes 5,000 requests an hour with one
+FURTHER_TOKENS = tuple(f"{TOKEN}-{number}" for number in range(250))  # emulate takes 5,000 requests an hour with one
 SEED: dict[str, Any] = {
     "tokens": {
         **{
@@ -116,7 +116,7 @@ class World:
         }
         request = Request(self.front.upstream + path, data=body, headers=headers, method=method)
         with urlopen(request, timeout=10) as response:
-            answer: dict[str, Any] = json.load(response)
+            answer: dict[str, Any] = json.loads(response.read() or b"{}")
         return answer
 
 
