@@ -17,6 +17,8 @@ def _listed(provider: Provider, word: str) -> list[dict[str, Any]]:
 
 
 class TestChatFiles:
+    family = "chat"
+
     def test_a_written_file_is_read_back(self, provider: Provider) -> None:
         """Name, size, author and text are those that were posted, and the message shows the file."""
         provider.need("chat.send_file")

@@ -12,6 +12,8 @@ from connectors.errors import ConnectorError, InvalidCall, NotFound
 
 
 class TestChatScheduled:
+    family = "chat"
+
     def test_what_is_scheduled_is_listed_and_not_there_yet(self, provider: Provider) -> None:
         """The account lists it with its moment; a colleague lists nothing; no search, history or thread shows it."""
         provider.need("chat.schedule_message")

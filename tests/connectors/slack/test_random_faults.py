@@ -6,20 +6,23 @@ A sample here; DEPUTY_FAULT_RUNS=1000 for more.
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.conformance import Provider
-from connectors.conformance.provider import new_key, new_word
+from connectors.conformance.provider import iso, new_key, new_word
 from connectors.spec import Absent, Done
 from tests.connectors.attempts import Outcome, perform, runs
 from tests.connectors.slack import world
 from tests.services.fault_proxy import Fault, FaultProxy
 
-TOOLS = ["chat.post_message", "chat.send_direct", "chat.create_channel"]
+TOOLS = ["chat.post_message", "chat.send_direct", "chat.create_channel", "chat.send_file", "chat.schedule_message"]
 READS = [b"/api/auth.test", b"/api/conversations.info", b"/api/conversations.members", b"/api/users.list"]
 READS += [b"/api/conversations.list", b"/api/conversations.open", b"/api/conversations.history"]
+READS += [b"/api/files.getUploadURLExternal", b"/api/files.info"]
+MONTH_AHEAD = iso(datetime.now(UTC) + timedelta(days=30))
 
 
 @pytest.mark.parametrize("seed", range(runs(60)))
@@ -49,11 +52,20 @@ def _args(tool: str, word: str) -> dict[str, Any]:
             return {"channel": "#team", "text": word}
         case "chat.send_direct":
             return {"to": "bob@northwind.example", "text": word}
+        case "chat.send_file":
+            return {"channel": "#team", "name": f"{word}.txt", "content": word}
+        case "chat.schedule_message":
+            return {"channel": "#team", "text": word, "send_at": MONTH_AHEAD}
     return {"name": word, "purpose": "A try", "members": ["bob@northwind.example"]}
 
 
 def _count(url: str, tool: str, word: str) -> int:
     """Of objects on the server, past every cache of the connector."""
+    if tool == "chat.send_file":
+        return sum(one["name"] == f"{word}.txt" for one in world.raw(url, "files.list", count=1000)["files"])
+    if tool == "chat.schedule_message":
+        listed = world.raw(url, "chat.scheduledMessages.list", limit=1000)["scheduled_messages"]
+        return sum(one["text"] == word for one in listed)
     types = {"chat.send_direct": "im"}.get(tool, "public_channel")
     channels = world.raw(url, "conversations.list", types=types, limit=1000)["channels"]
     if tool == "chat.create_channel":
