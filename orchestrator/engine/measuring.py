@@ -7,7 +7,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from orchestrator import __version__, clock
+from orchestrator import __version__, clock, logs
 from orchestrator.engine.runner import Advanced, Runner
 from orchestrator.errors import StoreUnavailable
 from orchestrator.measures import Measures, Tally, meters
@@ -22,7 +22,7 @@ EVERY_S = 10.0
 
 @dataclass(slots=True, kw_only=True)
 class Timed:
-    """A runner whose advances are counted and timed."""
+    """A runner whose advances are counted and timed, and whose log lines say which item they are about."""
 
     runner: Runner
     measures: Measures
@@ -31,7 +31,9 @@ class Timed:
         began_s = time.monotonic()
         outcome = "raised"
         try:
-            result = await self.runner.advance(claimed, writer)
+            item, run = claimed.lease.item, claimed.run
+            with logs.about(item_id=item.item_id, root_id=item.root_id, run_id=run.run_id if run is not None else None):
+                result = await self.runner.advance(claimed, writer)
             outcome = type(result.outcome).__name__.lower()
             return result
         finally:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 
-from orchestrator import app
+from orchestrator import app, logs
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
 from orchestrator.surfaces.http_api.auth.rules import Rules, check_bind, is_loopback
@@ -32,6 +32,7 @@ STEADY_S = 60.0  # a worker that lived so long had started well
 
 def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: Callable[[str], None]) -> int:
     """Blocks until SIGTERM or Ctrl-C; the exit code. Port 0 takes a free one."""
+    logs.begin(level=settings.log_level, form=settings.log_format, tenant=settings.tenant)
     desk = app.desk(settings)
     check_bind(settings, host, has_keys=desk.access.has_keys())
     sessions = Sessions(desk, Rules.of(settings, host))
@@ -40,7 +41,7 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
         application(desk, sessions, settings, drain=drain),
         host=host,
         port=port,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
         proxy_headers=False,  # auth.rules says whose headers count

@@ -19,11 +19,13 @@ from orchestrator.surfaces.cli.session import Session
 @options.session
 def command(session: Session, until_idle: bool, idle_s: float, until_eof: bool) -> int:
     """Work on the worklist. Other commands start one by themselves when there is something to do."""
-    from orchestrator import app
+    from orchestrator import app, logs
 
+    settings = session.settings
+    logs.begin(level=settings.log_level, form=settings.log_format, tenant=settings.tenant)
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="eof", daemon=True).start()
-    return app.run_worker(session.settings, until_idle=until_idle, idle_s=idle_s)
+    return app.run_worker(settings, until_idle=until_idle, idle_s=idle_s)
 
 
 def _stop_at_eof() -> None:
