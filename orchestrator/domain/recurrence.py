@@ -186,6 +186,8 @@ def _begin(started: re.Match[str] | None, zone: str, now: datetime) -> datetime:
         moment = datetime.strptime(started[2][:13].upper(), "%Y%m%dT%H%M")  # noqa: DTZ007 - on the wall
     except ValueError as error:
         raise UsageError(f"DTSTART:{started[2]} is no time", fix="e.g. DTSTART:20261123T090000") from error
+    if not 1970 <= moment.year <= 2200:
+        raise UsageError(f"DTSTART:{started[2]} is out of range", fix="begin between 1970 and 2200")
     return _wall(moment.replace(tzinfo=UTC), ZoneInfo(zone)) if started[3] else moment
 
 

@@ -167,7 +167,7 @@ def due(schedule: Schedule, now: datetime) -> Due:
         else:
             start.append(instant)
     kept = _made_up(schedule.missed, late, start)
-    dropped = [one for one in late if one not in kept]
+    dropped = [one for one in late if one not in kept] or ([schedule.next_at] if count > len(kept) else [])
     return Due(make_up=kept, start=start, dropped=dropped, dropped_count=count - len(kept), next_at=coming)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from orchestrator.domain import boundary
 from orchestrator.domain import schedule as rules
 from orchestrator.domain.item import Origin, State
 from orchestrator.domain.schedule import Due, FiringState, Kind, Overlap, Schedule
@@ -58,6 +59,7 @@ def _take(tx: Tx, schedule: Schedule, now: datetime) -> int:
     found = rules.due(schedule, now)
     if not schedules.move_on(tx, schedule, found.next_at):
         return 0
+    boundary.reached("schedule:moved-on")
     if found.next_at is None:
         schedules.audit(tx, "schedule.ended", schedule, "clock", now)
     if found.dropped_count:
@@ -81,8 +83,8 @@ def fire(tx: Tx, schedule: Schedule, at: datetime, now: datetime, *, overlap: Ov
         busy = []
     if busy and overlap is Overlap.SKIP:
         return _skip(tx, schedule, at, busy[0], now)
-    if sum(one.state is FiringState.QUEUED for one in standing) >= rules.MOST_AT_ONCE:
-        return _tell(tx, schedule, [at], FiringState.SKIPPED, "too many are in the queue already", now)
+    if sum(one.state is FiringState.QUEUED for one in busy) >= rules.MOST_AT_ONCE:
+        return _skip(tx, schedule, at, busy[0], now, why=f"{rules.MOST_AT_ONCE} are in the queue already")
     if busy:
         schedules.record(tx, schedule, [at], FiringState.QUEUED, "behind an earlier run", now)
         return FiringState.QUEUED
@@ -113,6 +115,7 @@ def _start(tx: Tx, schedule: Schedule, at: datetime, now: datetime, expect: Firi
     item_id, _ = worklist.submit(tx, new, now)
     told = {"item_id": item_id, "state": FiringState.STARTED.value, "asks_until": until, "started_at": now, "why": ""}
     schedules.change(tx, schedule.schedule_id, at, expect, **told)
+    boundary.reached("schedule:submitted")
     schedules.audit(tx, "schedule.fired", schedule, "clock", now, item_id=item_id, at=at.isoformat())
     if schedule.kind is Kind.DIGEST:
         made = digests.digest(tx, schedule.owner, _last_digest(tx, schedule, at), now)
@@ -133,13 +136,13 @@ def _replace(tx: Tx, schedule: Schedule, standing: Sequence[Standing], now: date
         why = "a later run took its place"
         told = {"state": FiringState.SKIPPED.value, "why": why, "settled_at": now}
         schedules.change(tx, schedule.schedule_id, one.at, one.state, **told)
-        _announce(tx, schedule, "schedule.replaced", one.at, why, one.item_id, now)
+        attention.announce(tx, schedule, "schedule.replaced", one.at, why, one.item_id, now)
 
 
-def _skip(tx: Tx, schedule: Schedule, at: datetime, busy: Standing, now: datetime) -> FiringState:
-    why = f"the run of {busy.at.isoformat(timespec='minutes')} is still at work"
+def _skip(tx: Tx, schedule: Schedule, at: datetime, busy: Standing, now: datetime, *, why: str = "") -> FiringState:
+    why = why or f"the run of {busy.at.isoformat(timespec='minutes')} is still at work"
     schedules.record(tx, schedule, [at], FiringState.SKIPPED, why, now)
-    _announce(tx, schedule, "schedule.skipped", at, why, busy.item_id, now)
+    attention.announce(tx, schedule, "schedule.skipped", at, why, busy.item_id, now)
     return FiringState.SKIPPED
 
 
@@ -162,7 +165,7 @@ def _tell_stopped(tx: Tx, schedule: Schedule, ats: Sequence[datetime], now: date
 
 def _tell(
     tx: Tx, schedule: Schedule, ats: Sequence[datetime], state: FiringState, why: str, now: datetime, *, count: int = 0
-) -> FiringState:
+) -> None:
     """INVARIANT: silence is impossible. What did not start stands on the owner's list as one item that says so, whatever its number."""
     schedules.record(tx, schedule, ats, state, why, now)
     told = f"{schedule.name} did not start: {why}."
@@ -184,14 +187,8 @@ def _tell(
         }
         ending = endings.Ending(state=State.FAILED, error=error)
         endings.finish(tx, items.row(tx, item_id), ending, now=now, actor="clock", why=why)
-        _announce(tx, schedule, f"schedule.{state.value}", max(ats), why, item_id, now, count=count or len(ats))
-    return state
-
-
-def _announce(
-    tx: Tx, schedule: Schedule, kind: str, at: datetime, why: str, item_id: str | None, now: datetime, *, count: int = 1
-) -> None:
-    attention.announce(tx, schedule, kind, at, why, item_id, now, count=count)
+        kind, count = f"schedule.{state.value}", count or len(ats)
+        attention.announce(tx, schedule, kind, max(ats), why, item_id, now, count=count)
 
 
 def _is_gone(tx: Tx, owner: str) -> bool:
