@@ -16,7 +16,7 @@ from connectors.spec import ENTRY_POINT_GROUP, Connector
 # The ones that come with Deputy, as module:name; loaded on first use like all others.
 SHIPPED: Mapping[str, str] = {
     name: f"connectors.{name}.connector:open_connector"
-    for name in ("caldav", "google", "imap", "mcp", "office", "slack")
+    for name in ("caldav", "carddav", "google", "imap", "mcp", "office", "slack")
 }
 
 

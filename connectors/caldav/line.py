@@ -1,4 +1,4 @@
-"""HTTP to a CalDAV server, for one account and one thread at a time: reads may follow redirects, a change is one request.
+"""HTTP to a CalDAV or CardDAV server, for one account and one thread at a time: reads may follow redirects, a change is one request.
 
 The caldav library asks and parses; its client would repeat a request (authentication, rate limits) and follow redirects, so it
 is given this module's session, which does neither for a change, and which bounds what a server may answer.
@@ -54,11 +54,11 @@ def check_root(url: str, *, is_plain_allowed: bool) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise InvalidCall(
-            "the calendar's url is not an http(s) address", fix="Connect again with the server's address."
+            "the connection's url is not an http(s) address", fix="Connect again with the server's address."
         )
     if parts.scheme == "http" and parts.hostname not in LOCAL and not is_plain_allowed:
         raise InvalidCall(
-            "the calendar's url is http, which would send the password in the clear",
+            "the connection's url is http, which would send the password in the clear",
             fix="Use its https address, or set allow_http for a network you trust.",
         )
     return url if url.endswith("/") else f"{url}/"
@@ -124,6 +124,21 @@ class Line:
         """caldav's SyncCollectionResult of a sync-collection REPORT; StaleToken where the server cannot continue."""
         return self._parsed(self.report(url, query, depth=None), "parse_sync_collection")
 
+    def answers(self, method: str, url: str, body: str, *, depth: int | None) -> Any:
+        """The root of a PROPFIND's or REPORT's multistatus answer, for what caldav has no words for."""
+        response = self._ask(method, url, body, {} if depth is None else {"Depth": str(depth)})
+        if response.status != 207 or response.tree is None:
+            raise _no_dav()
+        return response.tree
+
+    def led_to(self, url: str) -> str:
+        """Where redirects lead from there (RFC 6764, 5). Forbidden where that is another server."""
+        try:
+            with self._session.request("GET", url, auth=self._auth, timeout=(CONNECT_S, READ_S)) as response:
+                return self.absolute(response.url)
+        except OSError as error:
+            raise translated(error, is_reading=True) from error
+
     def options(self, url: str) -> str:
         """What the server can do there: its DAV header."""
         return str(self._send("OPTIONS", url, b"", {}).headers.get("DAV", ""))
@@ -174,7 +189,7 @@ class Line:
     def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         is_reading = method in READING
         if not is_reading and time.monotonic() > self._until:
-            raise Unreachable("the calendar server was too slow to begin the change", fix="Try again later.")
+            raise Unreachable("the server was too slow to begin the change", fix="Try again later.")
         session = self._session if is_reading else _session(self._most_bytes)  # no change over a line gone stale
         try:
             response = session.request(
@@ -201,10 +216,10 @@ class Line:
 def translated(error: OSError, *, is_reading: bool) -> ConnectorError:
     """A broken line in our words: after a change may have been sent, nobody knows what became of it."""
     if isinstance(error, TooMuch):
-        return InvalidCall("the calendar server's answer is too large", fix="Ask for a shorter period.")
+        return InvalidCall("the server's answer is too large", fix="Ask for a shorter period.")
     if is_reading or _never_left(error):
-        return Unreachable("the calendar server cannot be reached", fix="Try again later.")
-    return OutcomeUnknown("the calendar server did not answer the change", fix="Ask it what became of the attempt.")
+        return Unreachable("the server cannot be reached", fix="Try again later.")
+    return OutcomeUnknown("the server did not answer the change", fix="Ask it what became of the attempt.")
 
 
 class TooMuch(OSError):
@@ -242,34 +257,32 @@ def _refused(status: int, *, is_reading: bool) -> ConnectorError:
         case 401:
             return _login_refused()
         case 403:
-            return Forbidden("the calendar server does not allow this", fix="Ask the calendar's owner for access.")
+            return Forbidden("the server does not allow this", fix="Ask the calendar's owner for access.")
         case 404 | 410:
-            return NotFound("the calendar server has nothing there", fix="List the events again.")
+            return NotFound("the server has nothing there", fix="List the events again.")
         case 409 | 412 | 423:
             return Conflict("the event was changed in the meantime", fix="Read it again.")
         case _ if status >= 500 and is_reading:
-            return Unreachable("the calendar server failed", fix="Try again later.")
+            return Unreachable("the server failed", fix="Try again later.")
         case _ if status >= 500:
-            return OutcomeUnknown(
-                "the calendar server failed over the change", fix="Ask it what became of the attempt."
-            )
+            return OutcomeUnknown("the server failed over the change", fix="Ask it what became of the attempt.")
         case _ if status < 400:
-            return InvalidCall("the calendar has another address now", fix="Connect again with its final address.")
+            return InvalidCall("it has another address now", fix="Connect again with its final address.")
         case _:
-            return InvalidCall(f"the calendar server refused the request ({status})", fix="Check the event's details.")
+            return InvalidCall(f"the server refused the request ({status})", fix="Check the event's details.")
 
 
 def _no_dav() -> Unreachable:
-    return Unreachable("the calendar server answered what is not WebDAV", fix="Check its address.")
+    return Unreachable("the server answered what is not WebDAV", fix="Check its address.")
 
 
 def _login_refused() -> ReconsentNeeded:
-    return ReconsentNeeded("the calendar server does not accept the login", fix="Connect again with a valid password.")
+    return ReconsentNeeded("the server does not accept the login", fix="Connect again with a valid password.")
 
 
 def _too_many(seconds: float | None) -> RateLimited:
     after = RETRY_S if seconds is None or seconds <= 0 else min(float(seconds), 3600.0)
-    return RateLimited("the calendar server has had too many requests", retry_after_s=after, fix="Wait.")
+    return RateLimited("the server has had too many requests", retry_after_s=after, fix="Wait.")
 
 
 def _seconds(header: str | None) -> float | None:
@@ -285,7 +298,7 @@ def _authorization(credentials: Mapping[str, str]) -> Any:
     if credentials.get("token"):
         return HTTPBearerAuth(credentials["token"])
     if not credentials.get("username") or "password" not in credentials:
-        raise ReconsentNeeded("the connection has no login for its calendar", fix="Connect the calendar again.")
+        raise ReconsentNeeded("the connection has no login", fix="Connect it again.")
     return HTTPBasicAuth(credentials["username"].encode(), credentials["password"].encode())
 
 

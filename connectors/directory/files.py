@@ -48,6 +48,12 @@ def read(text: str, *, inside: Sequence[str] = ()) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def of_card(text: str, *, inside: Sequence[str] = ()) -> dict[str, Any] | None:
+    """The person of one vCard; None where it has no mail address, as companies, groups and telephones. InvalidCall for no vCard."""
+    entry = next(_vcards(text), None)
+    return None if entry is None else _record(*entry, {domain.lower().lstrip("@") for domain in inside})
+
+
 def _record(where: str, entry: Mapping[str, str], domains: set[str]) -> dict[str, Any]:
     address = entry.get("address", "").strip().lower()
     if _ADDRESS.fullmatch(address) is None:

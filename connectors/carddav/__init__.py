@@ -1,0 +1,1 @@
+"""People in address books on a CardDAV server."""
