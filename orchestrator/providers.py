@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, RateLimited
 from connectors.registry import load
 from connectors.spec import Account, Connector
 from orchestrator import clock, ids
@@ -215,13 +215,20 @@ class Look:
     fix: str = ""
     code: str = ""
     missing: Sequence[str] | None = None
+    held: Sequence[str] | None = None  # scopes that the account holds; None where nobody says
+    needed: Sequence[str] = ()  # scopes that the connection's families need
     left_out: Sequence[str] = ()  # what the connector itself says is wrong with some of its tools
+    noted: Sequence[str] = ()  # what it had to leave out of its answers
+    quota: str = ""  # what is known of limits
+    retry_after_s: float | None = None  # the provider's own word, where it refused for now
 
 
 def look(connector: Connector, whose: Account, families: Sequence[str]) -> Look:
     """One cheap read for each family, through the gate's own read path."""
     try:
         return asyncio.run(_look(connector, whose, families))
+    except RateLimited as error:
+        return Look(problem=error.message, fix=error.fix, code=error.code, retry_after_s=error.retry_after_s)
     except ConnectorError as error:
         return Look(problem=error.message, fix=error.fix, code=error.code)
     except TimeoutError:
@@ -264,14 +271,26 @@ async def _look(connector: Connector, whose: Account, families: Sequence[str]) -
 
     box = Toolbox([connector])
     now = clock.now()
+    probe, granted = getattr(connector, "probe", None), getattr(connector, "granted", None)
     async with asyncio.timeout(LOOK_S):
+        if probe is not None:
+            await probe(whose)
         for family in families:
             name, args = CHEAP.get(family, lambda _now: ("", {}))(now)
             tool = box.at(connector.name, name)
             if tool is not None:
                 await execute.read(tool, args, whose)
-    left_out = tuple(str(one) for one in getattr(connector, "problems", ()))
-    return Look(missing=missing_scopes(connector, whose), left_out=left_out)
+        told = await granted(whose) if granted is not None else whose.credentials.get("scopes", "")
+    held = sorted(set((told or "").replace(",", " ").split())) or None
+    needed = scopes_needed(connector, families)
+    return Look(
+        missing=None if held is None else sorted(set(needed) - set(held)),
+        held=held,
+        needed=needed,
+        left_out=tuple(str(one) for one in getattr(connector, "problems", ())),
+        noted=tuple(str(one) for one in getattr(connector, "noted", ())),
+        quota=str(getattr(connector, "quota", "")),
+    )
 
 
 def _hour(now: datetime) -> tuple[str, dict[str, Any]]:
@@ -294,14 +313,6 @@ CHEAP: Mapping[str, Any] = {
 def scopes_needed(connector: Connector, families: Sequence[str]) -> list[str]:
     """What the enabled tools ask for: read off their specs."""
     return sorted({scope for spec in connector.tools() if spec.family in families for scope in spec.scopes})
-
-
-def missing_scopes(connector: Connector, whose: Account) -> list[str] | None:
-    """Needed and not held; None where the account does not say what it holds."""
-    held = set(whose.credentials.get("scopes", "").replace(",", " ").split())
-    if not held:
-        return None
-    return sorted(set(scopes_needed(connector, sorted(connector.families))) - held)
 
 
 # ---- keys ------------------------------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ class CaldavConnector:
 
     name = "caldav"
     families = frozenset({"calendar"})
+    quota = f"calendar servers publish no limits; at most {CALLS} calls in {CALLS_IN_S:g} s are made"
     streams = frozenset({"calendar"})
 
     def __init__(self, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> None:

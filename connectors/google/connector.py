@@ -59,6 +59,10 @@ class GoogleConnector:
 
     name = "google"
     families = frozenset(FAMILIES)
+    quota = (
+        f"for each user and minute: Gmail {PER_MINUTE['gmail']:g} units, Calendar {PER_MINUTE['calendar']:g} and People"
+        f" {PER_MINUTE['people']:g} requests; Google does not tell what is left"
+    )
     streams = frozenset({"mail", "calendar"})
 
     def __init__(

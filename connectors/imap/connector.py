@@ -31,6 +31,7 @@ from connectors.imap.effects import Attempt
 from connectors.imap.home import Home, home_of
 from connectors.imap.line import ANSWER_S, Line
 from connectors.imap.mailbox import Mailbox
+from connectors.imap.submission import Submission
 from connectors.keeping import MOST_ACCOUNTS, Kept
 from connectors.spec import Account, Changes, Json, Precondition, Reconciled, ToolSpec, Unknown
 
@@ -85,6 +86,7 @@ class ImapConnector:
 
     name = "imap"
     families = frozenset({"mail"})
+    quota = "mail servers publish no limits; one connection is used, its calls in turn"
     streams = frozenset({"mail"})
 
     def __init__(self, *, answer_s: float = ANSWER_S, poll_s: float = POLL_S) -> None:
@@ -142,6 +144,23 @@ class ImapConnector:
         finally:
             stopped.set()
             line.wake()
+
+    async def probe(self, account: Account) -> None:
+        """Whether mail can be read and, where there is an smtp_host, sent; sends none. The error says which half it is."""
+        await asyncio.to_thread(self._probe, account)
+
+    def _probe(self, account: Account) -> None:
+        home = home_of(account)
+        with _half("reading (IMAP)", "Check imap_host, imap_security, the login and its password."):
+            self._look(account, lambda box: None)
+        if home.smtp is not None:
+            with (
+                _half(
+                    "sending (SMTP)", "Check smtp_host, smtp_security and the login, or leave SMTP out to only read."
+                ),
+                Submission(home, account.credentials, answer_s=self._answer_s) as line,
+            ):
+                line.try_out()
 
     def close(self) -> None:
         """Closes the lines that are open. Afterwards nothing can be waited for."""
@@ -214,6 +233,17 @@ class ImapConnector:
     def _seat(self, account: Account) -> _Seat:
         home = home_of(account)
         return self._seats.of(account, lambda: _Seat(home=home))
+
+
+@contextmanager
+def _half(name: str, fix: str) -> Iterator[None]:
+    """Says in an error which half of the account it is about."""
+    try:
+        yield
+    except ConnectorError as error:
+        error.message, error.fix = f"{name}: {error.message}", f"{error.fix} {fix}".strip()
+        error.args = (error.message,)
+        raise
 
 
 def _leave(seat: _Seat) -> None:

@@ -65,6 +65,17 @@ class Submission:
         except LOST as error:
             raise Unreachable("the mail server hung up before the mail was sent", fix="Try again later.") from error
 
+    def try_out(self) -> None:
+        """Connects, logs in and says good-bye: whether mail could be sent, without sending one."""
+        smtp = self._connect()
+        try:
+            code, _ = smtp.noop()
+            if code != 250:
+                raise _refusal(code)
+            smtp.quit()
+        except LOST as error:
+            raise Unreachable("the mail server hung up", fix="Try again later.") from error
+
     def _connect(self) -> smtplib.SMTP:
         server, context = self._server, self._home.context()
         try:

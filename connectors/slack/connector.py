@@ -34,6 +34,9 @@ class SlackConnector:
 
     name = "slack"
     families = FAMILIES
+    quota = (
+        "20 to 100 calls a minute for each method, one message a second in a channel; Slack does not tell what is left"
+    )
     streams = frozenset({"chat"})
 
     def __init__(self, *, base_url: str | None = None, share: float = 1.0) -> None:
@@ -81,6 +84,10 @@ class SlackConnector:
         me = await ws.me()
         person = (await ws.people([me.user_id])).get(me.user_id)
         return {"address": person.address, "name": person.name, "user_id": me.user_id, "team_id": me.team_id}
+
+    async def granted(self, account: Account) -> str | None:
+        """Scopes of the acting token, with commas, as Slack says them of it; None where it does not."""
+        return await self._workspace(account).line.granted()
 
     def _workspace(self, account: Account) -> Workspace:
         bot, user = account.credentials.get("bot_token"), account.credentials.get("user_token")

@@ -59,6 +59,12 @@ class Line:
         answer, headers = await self._send(method, {"data": plain}, is_write=False)
         return answer, _time_of(headers)
 
+    async def granted(self) -> str | None:
+        """The token's scopes: Slack sends them with every answer, in `X-OAuth-Scopes`."""
+        await self._buckets.take("auth.test", "", patience_s=PATIENCE_S)
+        _, headers = await self._send("auth.test", {"data": {}}, is_write=False)
+        return next((value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), None)
+
     def has_room(self, method: str) -> bool:
         """Whether half of what the method may be called is left: what runs in the background leaves the rest to people."""
         return self._buckets.has_room(method)

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.surfaces.cli.exitcode import Exit
 from tests.cli.house import TIMEOUT_S, House, Ran
+from tests.connectors.carddav.world import card, make_book, plant, put
 from tests.requirements import need
 from tests.services import radicale
 from tests.services.radicale import PASSWORD, Radicale
@@ -98,6 +99,7 @@ def test_the_office_is_said_to_step_back(house: House) -> None:
         (("imap", USER, "--imap", ":993"), Exit.USAGE, "--imap"),
         (("imap", USER, "--imap", "localhost:1"), Exit.USAGE, "--stdin-json"),
         (("caldav", "https://dav.example/"), Exit.USAGE, "--address"),
+        (("carddav", "https://dav.example/"), Exit.USAGE, "--address"),
         (("mcp", "notes"), Exit.USAGE, "COMMAND"),  # neither a command nor a url
         (("mcp", "notes", "--", "no-such-program-here"), Exit.USAGE, "install it"),
         (("mcp", "calendar", "--url", "https://x.example"), Exit.FAILED, "another name"),  # would shadow our own
@@ -181,6 +183,27 @@ def test_a_calendar_server_lets_in_who_has_the_password(house: House, dav: Radic
     assert house.run("connect", "test", "caldav", "--json").json["ok"]
     health = checks(house)["caldav"]
     assert health["ok"] and "answers" in health["detail"] and "connected today" in health["detail"]
+    assert health["account"] | {"state": "active", "age_days": 0, "scopes_held": None} == health["account"]
+    assert any(note.startswith("quota: calendar servers publish no limits") for note in health["notes"])
+
+
+def test_address_books_are_found_and_only_named_ones_count(house: House, dav: Radicale) -> None:
+    """Connecting the calendar tells of the address books; a book is taken by its name, and its people are known."""
+    make_book(dav, "team", shown="The Team")
+    put(dav, "team", "dana", card("Dana Ruiz", "dana@northwind.example"))
+    plant(dav, "team", "half", card("Half", "no address"))
+    login = (dav.url, "--user", USER, "--allow-http", "--stdin-json", "--json")
+
+    calendar = say(house, "connect", "caldav", *login, stdin=given(password=PASSWORD)).json
+    unnamed = say(house, "connect", "carddav", *login, stdin=given(password=PASSWORD))
+    told = ("connect", "carddav", *login, "--book", "The Team", "--inside", "northwind.example")
+    named = say(house, *told, stdin=given(password=PASSWORD))
+    health = checks(house)["carddav"]
+
+    assert any("The Team" in note and "deputy connect carddav" in note for note in calendar["notes"])
+    assert unnamed.code != 0 and "--book" in unnamed.json["fix"]
+    assert named.code == 0 and "half.vcf" in " ".join(named.json["notes"]), named.out
+    assert health["ok"] and "half.vcf" in " ".join(health["notes"])
 
 
 def test_doctor_names_the_command_that_mends_an_account(house: House, dav: Radicale) -> None:

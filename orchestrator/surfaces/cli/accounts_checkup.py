@@ -23,7 +23,7 @@ AT_ONCE = 8
 
 
 def findings(settings: Settings, *, is_offline: bool) -> list[Finding]:
-    """{"check", "ok", "detail", "fix"} each: the key first, then each real account. Nothing where only the office is connected."""
+    """{"check", "ok", "detail", "fix"} each, of accounts that were asked "notes" and "account" too: the key first, then each real account. Nothing where only the office is connected."""
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
         app.prepare(settings, store)
@@ -69,15 +69,49 @@ def _account(settings: Settings, store: Store, one: Connection, kept: Mapping[st
     if is_offline:
         return _finding(name, ", ".join([*told, "not looked at"]))
     seen = providers.look_at(settings, store, one)
+    wrong, fix = "", again
     if seen.problem:
+        wrong = seen.problem
         fix = again if seen.code == "reconsent" else seen.fix or f"deputy connect test {one.connection_id}"
-        return _finding(name, ", ".join([*told, seen.problem]), fix=fix, ok=False)
-    if seen.missing:
-        return _finding(name, ", ".join([*told, f"not granted: {' '.join(seen.missing)}"]), fix=again, ok=False)
-    if seen.left_out:
-        return _finding(name, ", ".join([*told, *seen.left_out]), fix=again, ok=False)
-    scopes = ", all scopes held" if seen.missing is not None else ""
-    return _finding(name, ", ".join([*told, f"answers{scopes}"]))
+    elif seen.missing:
+        wrong = f"not granted: {' '.join(seen.missing)}"
+    elif seen.left_out:
+        wrong = ", ".join(seen.left_out)
+    found = _finding(name, ", ".join([*told, wrong or _well(seen)]), fix=fix if wrong else "", ok=not wrong)
+    return found | {"notes": _notes(seen), "account": _details(one, kept.get(one.connection_id), seen)}
+
+
+def _well(seen: providers.Look) -> str:
+    if not seen.needed:
+        return "answers"  # neither mail servers nor tool servers know scopes
+    if seen.held is None:
+        return f"answers; scopes needed: {len(seen.needed)}, held: not known, the provider does not say"
+    spare = len(set(seen.held) - set(seen.needed))
+    return f"answers, all {len(seen.needed)} scopes held" + (f", {spare} not needed" if spare else "")
+
+
+def _notes(seen: providers.Look) -> list[str]:
+    """What is good to know, and no fault of the account."""
+    wait = "" if seen.retry_after_s is None else f"refused for now, to be asked again in {seen.retry_after_s:.0f} s"
+    return [note for note in (*seen.noted, wait, f"quota: {seen.quota}" if seen.quota else "") if note]
+
+
+def _details(one: Connection, sealed: Kept | None, seen: providers.Look) -> dict[str, Any]:
+    """For programs. What nobody tells is None: scopes held, and what is left of a quota."""
+    return {
+        "connection_id": one.connection_id,
+        "subject": one.subject,
+        "owner": one.owner,
+        "state": one.state,
+        "code": seen.code or None,
+        "age_days": None if sealed is None else max(0, (clock.now() - sealed.issued_at).days),
+        "scopes_needed": list(seen.needed),
+        "scopes_held": None if seen.held is None else list(seen.held),
+        "scopes_missing": None if seen.missing is None else list(seen.missing),
+        "quota": seen.quota or None,
+        "quota_left": None,
+        "retry_after_s": seen.retry_after_s,
+    }
 
 
 def _age(since: datetime, now: datetime) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from connectors.spec import Account
 from orchestrator.errors import DeputyError, UsageError
 from orchestrator.store import connections, credentials
 from orchestrator.store.connections import EVERYBODY, MADE_UP, Connection
 from orchestrator.store.database import Store
+from orchestrator.surfaces.cli import arguments, asking, options
 from orchestrator.surfaces.cli.session import Session
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.principal import Principal
     from orchestrator.providers import Look, NewAccount
 
+F = TypeVar("F", bound=Callable[..., Any])
 NOBODY_FIX = "say whose account it is: deputy --set owner=YOU@EXAMPLE.COM connect …, or DEPUTY_OWNER"
 
 
@@ -37,6 +43,52 @@ class Asked:
     shared_with: Sequence[str]
     speaker: str | None
     is_checked: bool
+
+
+def account_options(function: F) -> F:
+    """Options of every form that connects an account; they arrive as `asked` and `given`."""
+
+    @click.option("--shared-with", multiple=True, metavar="PERSON", help="Who else may use it; everybody for all.")
+    @click.option("--check/--no-check", "is_checked", default=True, help="Whether the account is looked at first.")
+    @click.option("--stdin-json", is_flag=True, help='Read {"credentials": {…}, "settings": {…}} from stdin.')
+    @click.option("--setting", "pairs", multiple=True, metavar="NAME=VALUE", help="A further setting of the account.")
+    @options.speaker
+    @options.as_json
+    @options.session
+    @functools.wraps(function)
+    def told(
+        session: Session,
+        shared_with: Sequence[str],
+        is_checked: bool,
+        stdin_json: bool,
+        pairs: Sequence[str],
+        speaker: str | None,
+        **more: Any,
+    ) -> Any:
+        asked = Asked(shared_with=shared_with, speaker=speaker, is_checked=is_checked)
+        given = asking.from_stdin(stdin_json)
+        further = {**{k: _value(v) for k, v in arguments.pairs(pairs, option="--setting").items()}, **given.settings}
+        return function(session, asked=asked, given=given, further=further, **more)
+
+    return told  # type: ignore[return-value]  # click reads the options off it
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def connector_of(session: Session, name: str) -> Connector:
+    """The connector of this name, as the settings have it."""
+    from orchestrator import providers
+    from orchestrator.store.connections import Connection
+
+    blank = Connection(connection_id="", connector=name, owner="", subject="", families=())
+    built = providers.connector_of(session.settings, blank)
+    assert built is not None  # only the office is built elsewhere
+    return built
 
 
 @contextmanager
@@ -60,7 +112,7 @@ def owner_of(session: Session, asked: Asked) -> Principal:
     return owner
 
 
-def connect(session: Session, new: NewAccount, connector: Connector, asked: Asked) -> None:
+def connect(session: Session, new: NewAccount, connector: Connector, asked: Asked, *, more: Sequence[str] = ()) -> None:
     """Looks at the account, stores it, wakes who waits for it, and says so. Raises NotConnected."""
     from orchestrator import providers
 
@@ -83,7 +135,7 @@ def connect(session: Session, new: NewAccount, connector: Connector, asked: Aske
         with store.read() as tx:
             every = connections.every(tx)
     made = next(one for one in every if one.connection_id == connection_id)
-    notes = _notes(session, made, every, look)
+    notes = [*_notes(session, made, every, look), *more]
     session.output.document({**about(made), "checked": asked.is_checked, "notes": notes})
     if not session.output.as_json:
         checked = "" if asked.is_checked else ", not looked at"
@@ -93,7 +145,9 @@ def connect(session: Session, new: NewAccount, connector: Connector, asked: Aske
 
 
 def _people(session: Session, names: Sequence[str]) -> list[str]:
-    return [EVERYBODY if name in (EVERYBODY, "everybody") else session.desk.principal(name).principal_id for name in names]
+    return [
+        EVERYBODY if name in (EVERYBODY, "everybody") else session.desk.principal(name).principal_id for name in names
+    ]
 
 
 def people(session: Session, names: Sequence[str]) -> list[str]:
@@ -106,7 +160,7 @@ def _notes(session: Session, made: Connection, every: Sequence[Connection], look
     notes = []
     if look.missing:
         notes.append(f"not granted: {', '.join(look.missing)}; tools that need it will ask for consent")
-    notes += [f"left out: {problem}" for problem in look.left_out]
+    notes += [f"left out: {problem}" for problem in (*look.left_out, *look.noted)]
     mine = [c for c in every if c.owner == made.owner and c.connector == MADE_UP and c.state == "active"]
     office = {family for c in mine for family in c.families}
     real = {family for c in every if c.owner == made.owner and c.connector != MADE_UP for family in c.families}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.errors import UsageError
-from orchestrator.surfaces.cli import arguments, asking, connecting, options
+from orchestrator.surfaces.cli import asking, by_address, connecting, options
 from orchestrator.surfaces.cli.connecting import Asked
 from orchestrator.surfaces.cli.session import Session
 
 if TYPE_CHECKING:
-    from connectors.spec import Connector
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 GOOGLE = ("mail", "calendar", "directory")
@@ -27,44 +26,9 @@ GOOGLE = ("mail", "calendar", "directory")
 @options.session
 @click.pass_context
 def command(ctx: click.Context, session: Session) -> None:
-    """Connect accounts: google, slack, imap, caldav, mcp. Alone: lists them."""
+    """Connect accounts: google, slack, imap, caldav, carddav, mcp. Alone: lists them."""
     if ctx.invoked_subcommand is None:
         _list(session)
-
-
-def account_options(function: F) -> F:
-    """Options of every form that connects an account; they arrive as `asked` and `given`."""
-
-    @click.option("--shared-with", multiple=True, metavar="PERSON", help="Who else may use it; everybody for all.")
-    @click.option("--check/--no-check", "is_checked", default=True, help="Whether the account is looked at first.")
-    @click.option("--stdin-json", is_flag=True, help='Read {"credentials": {…}, "settings": {…}} from stdin.')
-    @click.option("--setting", "pairs", multiple=True, metavar="NAME=VALUE", help="A further setting of the account.")
-    @options.speaker
-    @options.as_json
-    @options.session
-    @functools.wraps(function)
-    def told(
-        session: Session,
-        shared_with: Sequence[str],
-        is_checked: bool,
-        stdin_json: bool,
-        pairs: Sequence[str],
-        speaker: str | None,
-        **more: Any,
-    ) -> Any:
-        asked = Asked(shared_with=shared_with, speaker=speaker, is_checked=is_checked)
-        given = asking.from_stdin(stdin_json)
-        further = {**{k: _value(v) for k, v in arguments.pairs(pairs, option="--setting").items()}, **given.settings}
-        return function(session, asked=asked, given=given, further=further, **more)
-
-    return told  # type: ignore[return-value]  # click reads the options off it
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _list(session: Session) -> None:
@@ -90,16 +54,6 @@ def _list(session: Session) -> None:
     session.output.draw(view.table(names, rows, empty="Nothing is connected."))
 
 
-def _connector(session: Session, name: str) -> Connector:
-    from orchestrator import providers
-    from orchestrator.store.connections import Connection
-
-    blank = Connection(connection_id="", connector=name, owner="", subject="", families=())
-    built = providers.connector_of(session.settings, blank)
-    assert built is not None  # only the office is built elsewhere
-    return built
-
-
 def _families(wanted: str | None, offered: Sequence[str]) -> list[str]:
     chosen = [one.strip() for one in wanted.split(",") if one.strip()] if wanted else list(offered)
     if unknown := sorted(set(chosen) - set(offered)):
@@ -116,7 +70,7 @@ def _families(wanted: str | None, offered: Sequence[str]) -> list[str]:
 )
 @click.option("--only", metavar="FAMILIES", help=f"Some of {','.join(GOOGLE)}; scopes are asked for these alone.")
 @click.option("--browser/--no-browser", default=True, help="--no-browser prints the address to open.")
-@account_options
+@connecting.account_options
 def google(
     session: Session,
     asked: Asked,
@@ -132,7 +86,7 @@ def google(
     """Gmail, Google Calendar and the directory: consent in the browser, or a service account."""
     from orchestrator import providers
 
-    connector, families = _connector(session, "google"), _families(only, GOOGLE)
+    connector, families = connecting.connector_of(session, "google"), _families(only, GOOGLE)
     connecting.owner_of(session, asked)
     scopes = providers.scopes_needed(connector, families)
     settings, held = dict(further), dict(given.credentials)
@@ -163,7 +117,7 @@ def google(
 @click.option("--user-token", is_flag=True, help="Also take the person's own token, for Slack's search.")
 @click.option("--manifest", is_flag=True, help="Print the app manifest to create the Slack app from, and stop.")
 @click.option("--only", metavar="FAMILIES", help="Some of chat,directory.")
-@account_options
+@connecting.account_options
 def slack(
     session: Session,
     asked: Asked,
@@ -180,7 +134,7 @@ def slack(
     from connectors.spec import Account
     from orchestrator import providers
 
-    connector: Any = _connector(session, "slack")
+    connector: Any = connecting.connector_of(session, "slack")
     families = _families(only, ("chat", "directory"))
     if manifest:
         from connectors.slack.manifest import app_manifest
@@ -213,88 +167,6 @@ def slack(
     connecting.connect(session, new, connector, asked)
 
 
-@command.command()
-@click.argument("address")
-@click.option("--imap", "imap_", required=True, metavar="HOST[:PORT]", help="Where mail is read.")
-@click.option("--smtp", metavar="HOST[:PORT]", help="Where mail is sent; without it mail is only read.")
-@click.option("--user", metavar="NAME", help="The login; default: the address.")
-@click.option("--security", type=click.Choice(["ssl", "starttls", "none"]), help="Of both; default: ssl.")
-@account_options
-def imap(
-    session: Session,
-    asked: Asked,
-    given: asking.Given,
-    further: Mapping[str, Any],
-    address: str,
-    imap_: str,
-    smtp: str | None,
-    user: str | None,
-    security: str | None,
-) -> None:
-    """A mailbox on any IMAP server, with SMTP to send."""
-    from orchestrator import providers
-
-    connecting.owner_of(session, asked)
-    settings = {**_server("imap", imap_, security), **(_server("smtp", smtp, security) if smtp else {}), **further}
-    held = {**given.credentials, "username": user or given.credentials.get("username") or address}
-    if "xoauth2" not in held:
-        held["password"] = asking.secret(session.output, given, "password", prompt=f"password of {held['username']}")
-    new = providers.NewAccount(
-        connector="imap", subject=address.lower(), families=["mail"], settings=settings, credentials=held
-    )
-    connecting.connect(session, new, _connector(session, "imap"), asked)
-
-
-def _server(kind: str, where: str, security: str | None) -> dict[str, Any]:
-    host, colon, port = where.rpartition(":")
-    if not colon:
-        host, port = where, ""
-    if not host or (port and not port.isdigit()):
-        raise UsageError(f"--{kind} {where!r} is no HOST or HOST:PORT", fix=f"--{kind} mail.example.com:993")
-    told: dict[str, Any] = {f"{kind}_host": host}
-    return told | ({f"{kind}_port": int(port)} if port else {}) | ({f"{kind}_security": security} if security else {})
-
-
-@command.command()
-@click.argument("url")
-@click.option("--user", metavar="NAME", help="The login.")
-@click.option("--address", metavar="ADDRESS", help="The account's mail address; default: the login.")
-@click.option("--calendar", metavar="NAME", help="Which calendar, where there are several.")
-@click.option("--zone", metavar="ZONE", help="IANA zone of the account, e.g. Europe/Lisbon.")
-@click.option("--allow-http", is_flag=True, help="Let the password travel in the clear: for this machine only.")
-@account_options
-def caldav(
-    session: Session,
-    asked: Asked,
-    given: asking.Given,
-    further: Mapping[str, Any],
-    url: str,
-    user: str | None,
-    address: str | None,
-    calendar: str | None,
-    zone: str | None,
-    allow_http: bool,
-) -> None:
-    """Calendars on any CalDAV server, by its address."""
-    from orchestrator import providers
-
-    connecting.owner_of(session, asked)
-    held = dict(given.credentials)
-    login = user or held.get("username") or ""
-    subject = address or login
-    if "@" not in subject:
-        raise UsageError("it is not known whose calendar that is", fix="--address YOU@EXAMPLE.COM")
-    if "token" not in held:
-        held["username"] = login or subject
-        held["password"] = asking.secret(session.output, given, "password", prompt=f"password of {held['username']}")
-    told = {"calendar": calendar, "zone": zone, "allow_http": allow_http or None}
-    settings = {"url": url, **{name: value for name, value in told.items() if value is not None}, **further}
-    new = providers.NewAccount(
-        connector="caldav", subject=subject.lower(), families=["calendar"], settings=settings, credentials=held
-    )
-    connecting.connect(session, new, _connector(session, "caldav"), asked)
-
-
 @command.command(context_settings={"ignore_unknown_options": False})
 @click.argument("name")
 @click.argument("server", nargs=-1, metavar="[-- COMMAND…]")
@@ -307,7 +179,7 @@ def caldav(
     "--manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="What its tools do, in your words."
 )
 @click.option("--yes", is_flag=True, help="Use the tools as they are, without a question.")
-@account_options
+@connecting.account_options
 def mcp(session: Session, **told: Any) -> int | None:
     """Any MCP tool server: shows its tools and what they would do, and uses what you have seen, nothing else."""
     from orchestrator.surfaces.cli import mcp_review
@@ -392,3 +264,7 @@ def rekey(session: Session) -> None:
         told = providers.rekey(session.settings, store, actor=who.principal_id)
     unread = f"; {len(told['unreadable'])} do not open: connect them again" if told["unreadable"] else ""
     session.output.answer(told, f"key {told['key_id']}: {len(told['rewrapped'])} sealed anew{unread}")
+
+
+for one in (by_address.imap, by_address.caldav, by_address.carddav):
+    command.add_command(one)

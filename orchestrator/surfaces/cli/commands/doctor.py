@@ -31,6 +31,8 @@ def command(session: Session, probe: bool, offline: bool) -> int:
             line = Text.assemble((f"{mark} ", style), (f"{check['check']:<12}", "bold"), str(check["detail"]))
             if not check["ok"] and check["fix"]:
                 line.append(f"\n    fix: {check['fix']}", style="yellow")
+            for note in check.get("notes", ()):
+                line.append(f"\n    {note}", style="dim")
             session.output.draw(line)
     return Exit.OK if healthy else Exit.FAILED
 
