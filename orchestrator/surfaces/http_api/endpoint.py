@@ -67,7 +67,7 @@ class Endpoint:
 
     `query`, `headers`: name → JSON schema of one value. `answer`: schema of the body, {"$ref": "#/components/schemas/…"} for one of
     `schemas.SCHEMAS`; `media`: its type where it is not JSON. `errors`: codes beyond those every endpoint may answer with
-    (`problems.EVERYWHERE`). `changes`: whether it does, where the method alone would say otherwise.
+    (`problems.EVERYWHERE`). `is_built`: False for a verb that the front desk does not have yet; no page offers it.
     """
 
     method: str
@@ -83,6 +83,7 @@ class Endpoint:
     media: str = JSON
     status: int = 200
     errors: Sequence[str] = ()
+    is_built: bool = True
 
     @property
     def group(self) -> str:

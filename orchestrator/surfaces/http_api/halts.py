@@ -40,6 +40,7 @@ ENDPOINTS = (
         },
         answer={"$ref": "#/components/schemas/Halt"},
         status=201,
+        errors=("conflict",),
     ),
     Endpoint(
         method="POST",

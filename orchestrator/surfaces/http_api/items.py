@@ -289,7 +289,7 @@ ENDPOINTS = (
         says="The item, and what its agents' logs hold behind the rows that were `seen`: what a follower asks for at each look.",
         scope="read",
         do=watch,
-        query={"seen": {"type": "string", "maxLength": 60_000, "description": "RUN:ROW, several with commas between."}},
+        query={"seen": {"type": "string", "maxLength": 8_000, "description": "RUN:ROW, several with commas between."}},
         answer={"$ref": "#/components/schemas/Watched"},
     ),
     Endpoint(
@@ -300,6 +300,7 @@ ENDPOINTS = (
         scope="submit",
         do=not_built("a preview"),
         errors=("not_built",),
+        is_built=False,
         answer=ITEM,
     ),
 )

@@ -103,6 +103,7 @@ ENDPOINTS = (
         scope="submit",
         do=not_built("an undo"),
         errors=("not_built",),
+        is_built=False,
     ),
     Endpoint(
         method="POST",
@@ -112,6 +113,7 @@ ENDPOINTS = (
         scope="submit",
         do=not_built("a fork"),
         errors=("not_built",),
+        is_built=False,
     ),
     Endpoint(
         method="POST",
@@ -121,6 +123,7 @@ ENDPOINTS = (
         scope="operate",
         do=not_built("a workflow out of a run"),
         errors=("not_built",),
+        is_built=False,
     ),
     Endpoint(
         method="POST",
@@ -130,5 +133,6 @@ ENDPOINTS = (
         scope="submit",
         do=not_built("a replay"),
         errors=("not_built",),
+        is_built=False,
     ),
 )

@@ -23,6 +23,7 @@ from orchestrator.surfaces.http_api import (
     inbox,
     items,
     memories,
+    metrics,
     openapi,
     people,
     policy,
@@ -71,11 +72,12 @@ def application(
     return Starlette(
         routes=[
             *health.routes(desk, drain),
+            *metrics.routes(desk, is_open=settings.metrics_open),
             *doors.routes(sessions),
             *routes(room, ENDPOINTS),
             *openapi.routes(ENDPOINTS),
             *more,
-            *pages.routes(desk, ENDPOINTS),
+            *pages.routes(desk, [one for one in ENDPOINTS if one.is_built]),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1000), Middleware(Identify, sessions=sessions)],
         exception_handlers=problems.handlers(),
