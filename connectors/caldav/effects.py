@@ -220,6 +220,10 @@ def _change_people(home: Home, event: Any, args: Args, *, is_moved: bool) -> Non
 def _set_people(home: Home, event: Any, people: list[Any]) -> None:
     event.pop("ATTENDEE", None)
     for who in people:
+        address = ical.address_of(who)
+        name = ical.one_line(home.name_of(address)).replace('"', "'")
+        if "CN" not in who.params and name != address:
+            who.params["CN"] = name  # others see it who know nobody here
         event.add("ATTENDEE", who, encode=False)
     if people and "ORGANIZER" not in event:
         event.add("ORGANIZER", f"mailto:{home.me}")

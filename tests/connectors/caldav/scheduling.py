@@ -94,6 +94,10 @@ class SchedulingProxy:
             for who in _people(event):
                 if _address(who) == attendee and answers.get(_at(event)):
                     who.params["PARTSTAT"] = answers[_at(event)]
+        known = {_at(event) for event in theirs.walk("VEVENT")}
+        for event in calendar.walk("VEVENT"):
+            if _at(event) not in known:  # an answer to one instance, which is no exception yet
+                theirs.add_component(event)
         self._put(organizer, path, theirs)
 
     def _copy_path(self, user: str, uid: str) -> str:

@@ -51,6 +51,6 @@ def mail_and_calendar(company: Path, tmp_path_factory: pytest.TempPathFactory) -
     """Dovecot and Radicale, holding what the office of forty people holds."""
     need("Dovecot", dovecot.available())
     need("Radicale", radicale.available())
-    servers = MailAndCalendar(company, tmp_path_factory.mktemp("servers"), copies=24)
+    servers = MailAndCalendar(company, tmp_path_factory.mktemp("servers"), copies=48)
     yield servers
     servers.stop()

@@ -1,24 +1,33 @@
-"""The same things done in the local office and on Google give the same calendar, over both clock changes of three zones.
+"""The same things done in the local office, on Google and on a CalDAV server give the same calendar, over both clock changes of
+three zones.
 
 Compared is what people see: titles, times, zones, whole days, places, guests and their answers, free and busy. Not compared are
-ids, etags, and `recurrence` of an instance, which Google does not tell.
+ids, etags, and `recurrence` of an instance, which Google does not tell. Google is our double; CalDAV is Radicale, to which the
+tests add the scheduling that it lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from connectors.caldav.connector import CaldavConnector
 from connectors.conformance import Provider
-from connectors.google.connector import GoogleConnector
 from connectors.office import Office, OfficeConnector, seed
 from connectors.spec import Account
-from tests.connectors.google_calendar.world import NOW, account
+from tests.connectors.caldav.scheduling import SchedulingProxy
+from tests.connectors.google_calendar.world import NOW, connecting
+from tests.connectors.google_calendar.world import account as google_account
+from tests.requirements import need
+from tests.services import radicale
 from tests.services.google_calendar import GoogleCalendar, World
+from tests.services.radicale import CALENDAR, PASSWORD, Radicale
 
 CHANGES = [
     ("Europe/Lisbon", "2027-03-28"),
@@ -28,12 +37,20 @@ CHANGES = [
     ("Australia/Sydney", "2027-04-04"),
     ("Australia/Sydney", "2027-10-03"),
 ]
+Person = Mapping[str, Any]
 SEEN = ("title", "start", "end", "zone", "all_day", "location", "description", "status", "visibility", "attendees")
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     office = seed(tmp_path_factory.mktemp("office") / "office.db", people=6, weeks=1, now=NOW)
+    yield office
+    office.close()
+
+
+@pytest.fixture
+def office(seeded: Office, tmp_path: Path) -> Iterator[Office]:
+    office = seeded.copy_to(tmp_path / "office.db")
     yield office
     office.close()
 
@@ -49,19 +66,65 @@ def people(office: Office) -> list[Provider]:
     ]
 
 
-@pytest.fixture
-def same_people(
-    people: list[Provider], office: Office, connector: GoogleConnector, server: GoogleCalendar
-) -> list[Provider]:
-    """The same two at Google, with the same names and zones."""
-    world = World(now=lambda: NOW)
+@pytest.fixture(params=["google", "caldav"])
+def same_people(people: list[Provider], office: Office, request: pytest.FixtureRequest) -> list[Provider]:
+    """The same two elsewhere, with the same names and zones."""
     known = {one["address"]: one for one in office.people()}
-    for person in people:
-        address = person.account.subject
-        one = known[address]
-        world.add_user(address, zone=one["zone"], token=f"token-{address.partition('@')[0]}", name=one["name"])
-    server.begin_again(world)
-    return [Provider(connector=connector, account=account(person.account.subject)) for person in people]
+    build = request.getfixturevalue(f"on_{request.param}")
+    found: list[Provider] = build([known[person.account.subject] for person in people])
+    return found
+
+
+@pytest.fixture
+def on_google() -> Iterator[Callable[[list[Person]], list[Provider]]]:
+    """Our Google Calendar double."""
+    world = World(now=lambda: NOW)
+    server = GoogleCalendar(world)
+    with connecting(server.root) as connector:
+
+        def build(people: list[Person]) -> list[Provider]:
+            for one in people:
+                token = f"token-{one['address'].partition('@')[0]}"
+                world.add_user(one["address"], zone=one["zone"], token=token, name=one["name"])
+            return [Provider(connector=connector, account=google_account(one["address"])) for one in people]
+
+        yield build
+    server.stop()
+
+
+@pytest.fixture
+def on_caldav(tmp_path: Path) -> Iterator[Callable[[list[Person]], list[Provider]]]:
+    """Radicale, behind the tests' own scheduling."""
+    need("Radicale", radicale.available())
+    with ExitStack() as opened:
+
+        def build(people: list[Person]) -> list[Provider]:
+            users = [one["address"] for one in people]
+            server = Radicale(tmp_path, users)
+            opened.callback(server.stop)
+            scheduling = SchedulingProxy(server.url, users)
+            opened.callback(scheduling.stop)
+            connector = CaldavConnector()
+            opened.callback(connector.close)
+            root = f"http://127.0.0.1:{scheduling.port}/"
+            calendars = {
+                one["address"]: {"url": f"{root}{one['address']}/{CALENDAR}/", "name": one["name"], "zone": one["zone"]}
+                for one in people
+            }
+            return [Provider(connector=connector, account=_caldav_account(one, root, calendars)) for one in people]
+
+        yield build
+
+
+def _caldav_account(one: Person, root: str, calendars: Mapping[str, Mapping[str, str]]) -> Account:
+    address = one["address"]
+    others = {who: calendar for who, calendar in calendars.items() if who != address}
+    return Account(
+        connection_id=address,
+        subject=address,
+        credentials={"username": address, "password": PASSWORD},
+        settings={"url": f"{root}{address}/", "zone": one["zone"], "people": others},
+    )
 
 
 def _week_of_work(me: Provider, colleague: Provider, zone: str, day: str) -> list[Any]:
