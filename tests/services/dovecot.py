@@ -44,17 +44,19 @@ first_valid_uid = 1
 mail_location = maildir:{base}/mail/%u
 mail_max_userip_connections = 100
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login {mechanisms}
 auth_failure_delay = 0
 ssl = {ssl}
 {certificates}
+{tokens}
 passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = {base}/users
 }}
 userdb {{
   driver = static
-  args = uid={user} gid={group} home={base}/mail/%u
+  args = uid={user} gid={group} home={base}/mail/%u{everybody}
 }}
 service imap-login {{
   chroot =
@@ -106,6 +108,19 @@ namespace inbox {{
 """
 
 
+_TOKENS = """passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {base}/oauth2
+}}"""
+_OAUTH2 = """introspection_mode = auth
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
+
 class PortTaken(RuntimeError):
     """Somebody else listens where Dovecot was to listen."""
 
@@ -119,9 +134,14 @@ def _binary() -> str | None:
 
 
 class Dovecot:
-    """Runs until `stop`. With `certificate` (PEM, with its key) it speaks TLS on `imaps_port` and STARTTLS on the others."""
+    """Runs until `stop`. With `certificate` (PEM, with its key) it speaks TLS on `imaps_port` and STARTTLS on the others.
 
-    def __init__(self, users: Sequence[str], *, certificate: tuple[Path, Path] | None = None) -> None:
+    With `introspection`, an address that tells of the bearer token it is asked with, it takes XOAUTH2 besides passwords.
+    """
+
+    def __init__(
+        self, users: Sequence[str], *, certificate: tuple[Path, Path] | None = None, introspection: str = ""
+    ) -> None:
         binary = _binary()
         assert binary is not None, "Dovecot is not installed"
         self.users, self.password = tuple(users), PASSWORD
@@ -135,6 +155,8 @@ class Dovecot:
             for name, path in zip(("cert.pem", "key.pem"), certificate, strict=True):
                 shutil.copy(path, self.base / name)
             certificates = f"ssl_cert = <{self.base}/cert.pem\nssl_key = <{self.base}/key.pem"
+        if introspection:
+            (self.base / "oauth2").write_text(_OAUTH2.format(url=introspection))
         config = self.base / "dovecot.conf"
 
         def settle() -> None:
@@ -146,6 +168,9 @@ class Dovecot:
                     group=group,
                     ssl="no" if certificate is None else "yes",
                     certificates=certificates,
+                    everybody=" allow_all_users=yes" if introspection else "",  # tokens cannot be looked up
+                    mechanisms="xoauth2" if introspection else "",
+                    tokens=_TOKENS.format(base=self.base) if introspection else "",
                     imap_port=self.imap_port,
                     imaps_port=0 if certificate is None else self.imaps_port,
                     lmtp_port=self.lmtp_port,
