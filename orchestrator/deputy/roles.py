@@ -142,6 +142,7 @@ class Roles:
             return Person(address=self._owner, name=self._owner, inside=True)
 
     def _turned_away(self, tx: Tx, address: str) -> dict[str, int]:
+        access_rows.end_links(tx, address)
         ended = access_rows.end_sessions(tx, address)
         return {"sessions_ended": ended, "keys_revoked": access_rows.revoke_keys(tx, address, clock.real())}
 

@@ -76,6 +76,10 @@ def take_link(tx: Tx, digest: str, now: datetime) -> str | None:
     return None if row is None or row.expires_at <= now else str(row.person)
 
 
+def end_links(tx: Tx, person: str) -> None:
+    tx.c.execute(sa.delete(links).where(L.tenant_id == tx.tenant_id, L.person == person))
+
+
 # ---- sessions --------------------------------------------------------------------------------------------------------
 _SESSION = (S.session_id, S.person, S.via, S.device, S.idle_s, S.created_at, S.seen_at, S.expires_at)
 _session = sa.select(*_SESSION).where(S.tenant_id == sa.bindparam("tenant"), S.hash == sa.bindparam("digest"))
