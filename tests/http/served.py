@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,10 @@ class Client:
 
     address: str
     key: str
-    session: requests.Session = field(default_factory=requests.Session)
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
-        return self.session.request(
+        return requests.request(
             method, f"{self.address}/api/v1{path}", json=body, headers=headers, timeout=TIMEOUT_S, **more
         )
 
@@ -80,7 +79,8 @@ class Stream:
         headers = {"Authorization": f"Bearer {client.key}"}
         if after is not None:
             headers["Last-Event-ID"] = str(after)
-        self.answer = requests.get(
+        self._session = requests.Session()
+        self.answer = self._session.get(
             f"{client.address}/api/v1/events{query}", headers=headers, stream=True, timeout=TIMEOUT_S
         )
         assert self.answer.status_code == 200, self.answer.text
@@ -107,6 +107,7 @@ class Stream:
 
     def close(self) -> None:
         self.answer.close()
+        self._session.close()
 
 
 class Serving:
