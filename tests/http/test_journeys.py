@@ -216,7 +216,11 @@ def test_what_is_wrong_is_a_problem_document(me: Client) -> None:
         (me.call("POST", "/items", {"request": "nul \x00"}), 422, "usage"),
         (me.call("POST", "/items", {"request": "x", "preview": True}), 501, "not_built"),
         (me.call("POST", "/runs/run_x/undo"), 501, "not_built"),
-        (me.call("POST", "/items", headers={"Content-Type": "text/plain"}, data="hello"), 415, "unsupported_media_type"),
+        (
+            me.call("POST", "/items", headers={"Content-Type": "text/plain"}, data="hello"),
+            415,
+            "unsupported_media_type",
+        ),
         (me.call("POST", "/items", headers={"Content-Type": "application/json"}, data="{"), 400, "not_json"),
         (Client(me.address, "dk_none").call("GET", "/items"), 401, "unauthorized"),
     ]
