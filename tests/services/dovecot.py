@@ -51,8 +51,7 @@ ssl = {ssl}
 {tokens}
 passdb {{
   driver = passwd-file
-  mechanisms = plain login
-  args = {base}/users
+{only}  args = {base}/users
 }}
 userdb {{
   driver = static
@@ -169,6 +168,7 @@ class Dovecot:
                     ssl="no" if certificate is None else "yes",
                     certificates=certificates,
                     everybody=" allow_all_users=yes" if introspection else "",  # tokens cannot be looked up
+                    only="  mechanisms = plain login\n" if introspection else "",
                     mechanisms="xoauth2" if introspection else "",
                     tokens=_TOKENS.format(base=self.base) if introspection else "",
                     imap_port=self.imap_port,
