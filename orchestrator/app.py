@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from orchestrator.domain.person import Person
     from orchestrator.engine.advance import House
     from orchestrator.engine.agent_start import AgentRoom
+    from orchestrator.engine.present import PresentHouse
     from orchestrator.gate.credentials import Vault
     from orchestrator.gate.toolbox import Toolbox
-    from orchestrator.store.writer import Writer
     from orchestrator.workflows.shelf import Shelf
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
@@ -172,61 +171,11 @@ def vault(settings: Settings) -> Vault:
     return Vault(lambda: keys_of(settings.key_source, settings.home), tenant_id=settings.tenant)
 
 
-class PresentHouse:
-    """The house as the files of policies, workflows and office say now; built anew when one of them has changed."""
+def present_house(settings: Settings, store: Store) -> PresentHouse:
+    """The house of a worker on this store, built anew whenever its files change."""
+    from orchestrator.engine.present import PresentHouse
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        from orchestrator.engine.measuring import Carrier
-
-        self._settings = settings
-        self.carrier = Carrier(store, endpoint=settings.otlp_endpoint)
-        self.exporter = telemetry.exporter(
-            settings.otlp_endpoint, content=settings.telemetry_content, tenant=settings.tenant
-        )
-        self._models = models(settings)
-        self._vault = vault(settings)
-        self._stamp = self._files()
-        self._house = self._build()
-
-    def house(self) -> House:
-        """Costs a few `stat` calls while nothing has changed. A bundle that no longer loads stops the advance, which is tried again."""
-        stamp = self._files()
-        if stamp != self._stamp:
-            self._house = self._build()
-            self._stamp = stamp
-        return self._house
-
-    def _build(self) -> House:
-        built = house(self._settings, self.exporter, self._models, self._vault)
-        built.toolbox.close_when_unused()
-        return replace(built, measures=self.carrier.measures)
-
-    async def follow(self, writer: Writer, worker_id: str) -> None:
-        """Reads the accounts that triggers are about, until cancelled."""
-        from orchestrator.engine.around import accounts
-        from orchestrator.engine.followers import Followers
-
-        opened = accounts(self._vault, writer)
-        following = Followers(writer, worker_id, lambda: self.house().toolbox, opened)
-        await asyncio.gather(following.run(), self.carrier.run())
-
-    async def close(self) -> None:
-        if self._models is not None:
-            await self._models.aclose()
-        await asyncio.to_thread(self._house.toolbox.close)
-        await asyncio.to_thread(self.carrier.close)
-
-    def _files(self) -> list[tuple[str, int, int, int]]:
-        """Name, inode, time and size of every file that the house is built from. The office's own file: its inode only."""
-        found = []
-        own = self._settings
-        for folder in (own.policy_dir, own.workflow_folder, own.agents_folder, own.prompts_folder):
-            for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else ():
-                stat = path.stat()
-                found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
-        if self._settings.office and self._settings.office_file.exists():
-            found.append((str(self._settings.office_file), self._settings.office_file.stat().st_ino, 0, 0))
-        return found
+    return PresentHouse(settings, store, models(settings), vault(settings), house)
 
 
 def models(settings: Settings) -> Models | None:
@@ -409,7 +358,7 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
     try:
         prepare(settings, store)
         pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s, until_idle=until_idle, idle_s=idle_s)
-        present = PresentHouse(settings, store)
+        present = present_house(settings, store)
         try:
             advancer = Timed(runner=Advancer(present.house), measures=present.carrier.measures)
             return Worker(store, advancer, pace=pace, on_end=present.close, follow=present.follow).run()

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 
 class OperationSettings(BaseSettings):
-    """The fields of `Settings` about operation; see there for sources and order. Days of None (an empty text): for ever."""
+    """The fields of `Settings` about operation; see there for sources and order. 0 days: for ever."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="From which level on desk and workers log"
@@ -20,17 +20,19 @@ class OperationSettings(BaseSettings):
     metrics_open: bool = Field(
         default=False, description="Whether /metrics answers without a key; it names tools and models, no people"
     )
-    keep_spans_days: float | None = Field(default=30.0, gt=0, description="Days that spans of traces are kept")
-    keep_steps_days: float | None = Field(
-        default=90.0, gt=0, description="Days after their end that step logs, transcripts and waits of requests are kept"
+    keep_spans_days: float = Field(default=30.0, ge=0, description="Days that spans of traces are kept")
+    keep_steps_days: float = Field(
+        default=90.0,
+        ge=0,
+        description="Days after their end that step logs, transcripts and waits of requests are kept",
     )
-    keep_news_days: float | None = Field(default=30.0, gt=0, description="Days that delivered news are kept")
-    keep_messages_days: float | None = Field(
-        default=365.0, gt=0, description="Days after their end that remarks on requests are kept"
+    keep_news_days: float = Field(default=30.0, ge=0, description="Days that delivered news are kept")
+    keep_messages_days: float = Field(
+        default=365.0, ge=0, description="Days after their end that remarks on requests are kept"
     )
-    keep_texts_days: float | None = Field(
-        default=None, gt=0, description="Days after their end that the words of requests, answers and effects are kept"
+    keep_texts_days: float = Field(
+        default=0.0, ge=0, description="Days after their end that the words of requests, answers and effects are kept"
     )
-    keep_audit_days: float | None = Field(
-        default=None, gt=0, description="Days that the audit chain reaches back; what is cut off leaves its hash"
+    keep_audit_days: float = Field(
+        default=0.0, ge=0, description="Days that the audit chain reaches back; what is cut off leaves its hash"
     )

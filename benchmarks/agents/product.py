@@ -22,6 +22,7 @@ from connectors.office import OfficeConnector
 from connectors.spec import Account, Json
 from orchestrator import app
 from orchestrator.engine.advance import Advancer, House
+from orchestrator.engine.present import PresentHouse
 from orchestrator.engine.serving import Pace
 from orchestrator.engine.worker import Worker, spare_collections
 from orchestrator.gate.toolbox import Toolbox
@@ -57,11 +58,11 @@ class AtOnce(OfficeConnector):
         return await super().call(tool, args, account=account, key=key)
 
 
-class Present(app.PresentHouse):
+class Present(PresentHouse):
     """The house as a worker has it, with other tools."""
 
     def __init__(self, settings: Settings, store: Store, results: Mapping[str, Json]) -> None:
-        super().__init__(settings, store)
+        super().__init__(settings, store, app.models(settings), app.vault(settings), app.house)
         self._toolbox = Toolbox([AtOnce(app.office(settings), results)])
         self._from: House | None = None
         self._made: House | None = None
@@ -80,7 +81,7 @@ def worker(given: Mapping[str, Any]) -> Worker:
     store = Store.open(settings.store_url, name="worker")
     app.prepare(settings, store)
     results = given.get("at_once")
-    present = Present(settings, store, results) if results is not None else app.PresentHouse(settings, store)
+    present = Present(settings, store, results) if results is not None else app.present_house(settings, store)
     pace = Pace(cap=settings.workers, stall_s=settings.host_stall_s)
     return Worker(store, Advancer(present.house), pace=pace, on_end=present.close)
 

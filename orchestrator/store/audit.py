@@ -118,12 +118,13 @@ def verify(tx: Tx, known: Mapping[str, Any] | None = None) -> Verification:
     return Verification(True, checked)
 
 
-def prune(tx: Tx, before: datetime, *, actor: str, now: datetime) -> int:
-    """Deletes the oldest events up to `before`, on an explicit order; how many. The order itself becomes an event."""
+def prune(tx: Tx, before: datetime, *, actor: str, now: datetime, most: int | None = None) -> int:
+    """Deletes the oldest events up to `before`, at most so many, on an explicit order; how many. The order itself becomes an event."""
     first_kept = tx.c.scalar(
         sa.select(sa.func.min(Y.seq)).where(Y.tenant_id == tx.tenant_id, Y.at >= before.isoformat())
     )
     last = head(tx)["seq"] if first_kept is None else first_kept - 1
+    last = last if most is None else min(last, base(tx)["seq"] + most)
     row = tx.c.execute(sa.select(Y.seq, Y.hash).where(Y.tenant_id == tx.tenant_id, Y.seq == last)).first()
     if row is None:
         return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.mcp.connector import open_connector
-from orchestrator.app import PresentHouse, prepare
+from orchestrator.app import prepare, present_house
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.settings import Settings
 from orchestrator.store.connections import Connection
@@ -95,7 +95,7 @@ def test_a_house_built_anew_holds_nothing_of_the_one_before(tmp_path: Path) -> N
     store = Store.open(settings.store_url)
     try:
         prepare(settings, store)
-        present = PresentHouse(settings, store)
+        present = present_house(settings, store)
         before = weakref.ref(present.house().toolbox)
         (tmp_path / "flows" / "note.txt").write_text("changed")
 
