@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from orchestrator import clock
 from orchestrator.deputy import Deputy
 from orchestrator.surfaces.http_api.auth.caller import Caller, require
 from orchestrator.surfaces.http_api.endpoint import Endpoint
@@ -50,7 +51,8 @@ class Page:
 
 def _approvals(desk: Deputy, caller: Caller) -> Any:
     rows = desk.inbox.page(caller.principal, limit=FIRST_ROWS)
-    return {"rows": rows, "total": desk.inbox.counts(caller.principal)["approvals"]}
+    card = desk.approval(caller.principal, rows[0]["approval_id"]) if rows else None
+    return {"rows": rows, "total": desk.inbox.counts(caller.principal)["approvals"], "card": card}
 
 
 def _work(desk: Deputy, caller: Caller) -> Any:
@@ -207,6 +209,7 @@ def _handler(
         shown = [one for one in pages if scope_of[one.needs] in caller.scopes]
         name = caller.principal.name or caller.principal.principal_id
         boot = {
+            "now": clock.now().isoformat(),
             "csrf": caller.csrf,
             "who": caller.principal.principal_id,
             "name": name,

@@ -77,6 +77,8 @@ async function show(id, why) {
   paintCard();
   detail.scrollTop = 0;
   await Promise.all([loadCard(id), besides.has(id) ? null : loadBeside(id)]);
+  const next = list.order[(list.places.get(id) ?? -2) + 1];
+  if (next && !cards.has(next)) loadCard(next);
 }
 /** @param {string} id */
 async function loadCard(id) {
@@ -110,7 +112,7 @@ function paintCard(only = shownId) {
   const scrolled = detail.querySelector(".card-body")?.scrollTop || 0;
   const held = detail.contains(document.activeElement) ? document.activeElement?.id : "";
   detail.replaceChildren(
-    el("div", { class: "back" }, button("All approvals", back, { icon: "left", kind: "bare small" })),
+    el("div", { class: "back" }, el("h1", { class: "vh" }, "Approvals"), button("All approvals", back, { icon: "left", kind: "bare small" })),
     el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Card" }, sections({ ...state, effect: beside?.effect }, beside, (other) => open(other))),
     actions(state),
   );
@@ -366,7 +368,15 @@ onState((state) => {
 });
 
 // ---- keys -----------------------------------------------------------------------------------------------------------
-const here = () => (shownId !== null && shownId === list.cursor ? shownId : null);
+/** The card that is on the screen whole, and this person's to decide: nobody decides what they cannot see. @returns {string|null} */
+function here() {
+  if (shownId === null || shownId !== list.cursor) return null;
+  const card = cards.get(shownId);
+  if (!card) toast("The card is not here yet.");
+  else if (!card.eligible.includes(boot.who) || !can("decide_approval")) toast(`${card.eligible.join(", ")} may decide this.`);
+  else return shownId;
+  return null;
+}
 bind("j ArrowDown", "Next card", () => list.move(1), { repeat: true });
 bind("k ArrowUp", "Card before", () => list.move(-1), { repeat: true });
 bind("a", "Approve the card shown", () => {
@@ -410,6 +420,7 @@ addEventListener("popstate", () => {
   if (id) open(id);
 });
 
+if (start.card) cards.set(start.card.approval_id, start.card);
 list.put(start.rows);
 setWaiting(start.total);
 paintPill();

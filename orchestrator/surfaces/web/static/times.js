@@ -1,5 +1,5 @@
 // Times in the reader's own zone, and how long until or since. One clock ticks for the whole page.
-import { el } from "./dom.js";
+import { boot, el } from "./dom.js";
 
 const LANG = navigator.language || "en";
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -13,7 +13,7 @@ const formats = {
 const STEPS = [[60, 1, "s"], [3600, 60, "m"], [86400, 3600, "h"], [86400 * 14, 86400, "d"], [Infinity, 604800, "wk"]];
 
 /** The server's time minus the browser's, in ms: the office may keep a clock of its own. */
-let skew = 0;
+let skew = boot.now ? Date.parse(boot.now) - Date.now() : 0;
 /** @param {string} iso */
 export const setNow = (iso) => {
   skew = Date.parse(iso) - Date.now();

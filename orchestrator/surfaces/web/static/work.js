@@ -74,13 +74,41 @@ async function place(id, other, where) {
   const row = list.rows.get(id);
   const next = list.rows.get(other);
   if (!row || !next || !can("change_item")) return;
-  const by = (deadline(next) - deadline(row)) / MINUTE;
-  const priority = row.priority + (where === "before" ? Math.ceil(by) - 1 : Math.floor(by) + 1);
   const order = list.order.filter((one) => one !== id);
   order.splice(order.indexOf(other) + (where === "after" ? 1 : 0), 0, id);
+  const changes = priorities(order.map((one) => list.rows.get(one)).filter((one) => one && !one.parent), id);
   arrange(order);
   performance.mark("moved");
-  await act(() => api(`/items/${id}`, { method: "PATCH", body: { priority } }), `Moved: priority ${priority}.`, reload);
+  await act(
+    async () => {
+      for (const [one, priority] of changes) await api(`/items/${one}`, { method: "PATCH", body: { priority } });
+    },
+    `Moved${changes.length > 1 ? `; ${changes.length - 1} others stepped aside` : ""}.`,
+    reload,
+  );
+}
+/**
+ * The priorities that make this order so: of the moved row, and of as few behind it as have to step aside, because a point of
+ * priority is worth a whole minute. @param {any[]} rows in the wanted order @param {string} id the moved one
+ * @returns {[string, number][]}
+ */
+function priorities(rows, id) {
+  const at = rows.findIndex((row) => row.item_id === id);
+  const [before, moved, behind] = [rows[at - 1], rows[at], rows[at + 1]];
+  const points = (/** @type {any} */ row, /** @type {number} */ until) => (until - deadline(row)) / MINUTE;
+  let priority = behind ? moved.priority + Math.ceil(points(moved, deadline(behind))) - 1 : moved.priority;
+  const place = (/** @type {any} */ row, /** @type {number} */ its) => deadline({ ...row, priority: its });
+  if (before && place(moved, priority) <= deadline(before)) priority = moved.priority + Math.floor(points(moved, deadline(before))) + 1;
+  /** @type {[string, number][]} */
+  const changes = [[id, priority]];
+  let last = place(moved, priority);
+  for (const row of rows.slice(at + 1)) {
+    if (deadline(row) > last) break;
+    const later = row.priority + Math.floor((last - deadline(row)) / MINUTE) + 1;
+    changes.push([row.item_id, later]);
+    last = place(row, later);
+  }
+  return changes;
 }
 /** @param {string[]} order ids */
 function arrange(order) {
@@ -132,7 +160,7 @@ async function refresh(id = list.cursor) {
 function paintItem() {
   const scrolled = detail.querySelector(".card-body")?.scrollTop || 0;
   detail.replaceChildren(
-    el("div", { class: "back" }, button("Worklist", back, { icon: "left", kind: "bare small" })),
+    el("div", { class: "back" }, el("h1", { class: "vh" }, "Worklist"), button("Worklist", back, { icon: "left", kind: "bare small" })),
     el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Request" }, sections(item, reload)),
     actions(item, reload, { top: can("change_item") ? top : undefined }),
   );
