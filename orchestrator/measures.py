@@ -229,7 +229,8 @@ def exposition(sums: Sequence[Sum], gauges: Sequence[Gauge]) -> bytes:
     """Prometheus text format 0.0.4, named as OpenTelemetry's Prometheus exporter names: dots to underscores, unit, `_total`."""
     lines: list[str] = []
     grouped: dict[str, list[Sum | Gauge]] = {}
-    for one in (*sums, *gauges):
+    both: list[Sum | Gauge] = [*sums, *gauges]
+    for one in both:
         grouped.setdefault(one.name, []).append(one)
     for name in sorted(grouped):
         told = INSTRUMENTS.get(name)

@@ -14,6 +14,7 @@ from orchestrator import clock, ids
 from orchestrator.deputy.access import Access
 from orchestrator.deputy.figures import Figures
 from orchestrator.deputy.halts import Halts
+from orchestrator.deputy.holds import Holds
 from orchestrator.deputy.inbox import Inbox
 from orchestrator.deputy.library import Library, Shelf
 from orchestrator.deputy.measured import Measured
@@ -91,6 +92,7 @@ class Deputy:
         self.halts = Halts(store)
         self.inbox = Inbox(store)
         self.measured = Measured(store)
+        self.holds = Holds(store)
 
     def close(self) -> None:
         self._store.close()

@@ -33,6 +33,7 @@ COMMANDS = {
     "people": "The directory: ls, import, set; who may do what: role, roles.",
     "policy": "The rules: check, test, explain, rehearse.",
     "audit": "The chain of what was decided and done: tail, head, verify, export.",
+    "hold": "Records of a request that must not be forgotten.",
     "init": "Make the home: settings file, local office, workflows folder.",
     "config": "Settings: show, path; who comes in: key, session, link.",
     "doctor": "Look for what is wrong, with a fix for each.",
