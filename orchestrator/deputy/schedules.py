@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrator import clock, ids
+from orchestrator.deputy.views import allowed
 from orchestrator.deputy.words import check_budget
 from orchestrator.domain import checks, recurrence
 from orchestrator.domain import schedule as rules
@@ -58,6 +59,7 @@ class Schedules:
         """
         if not who.is_human:
             raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
+        allowed(who, "submit")
         label, now, text = name.strip(), clock.now(), request.strip()
         if not label or len(label) > LONGEST_NAME:
             raise UsageError(f"a schedule needs a name of at most {LONGEST_NAME} characters", fix="e.g. invoices")
@@ -111,7 +113,7 @@ class Schedules:
 
     def change(self, who: Principal, name: str, change: Literal["pause", "resume", "remove"]) -> dict[str, Any]:
         """By name or id. Resumed, it goes on with the next time from now; what came meanwhile was not missed."""
-        _must_be_human(who)
+        _may_change(who)
         with self._store.tx() as tx:
             found, now = table.named(tx, who.principal_id, name), clock.now()
             if change == "remove":
@@ -125,7 +127,7 @@ class Schedules:
 
     def update(self, who: Principal, name: str, **fields: Any) -> dict[str, Any]:
         """Changes what is named, as `add` takes it: when, request, options, priority, missed, overlap, grace, asks_wait, expects."""
-        _must_be_human(who)
+        _may_change(who)
         unknown = sorted(set(fields) - set(_CHANGES))
         if unknown:
             raise UsageError(f"{unknown[0]!r} cannot be changed", fix=f"one of: {', '.join(_CHANGES)}")
@@ -144,7 +146,7 @@ class Schedules:
 
     def fire_now(self, who: Principal, name: str) -> dict[str, Any]:
         """One run now, beside its times and under its rule for overlaps. What became of it, as in `one`."""
-        _must_be_human(who)
+        _may_change(who)
         with self._store.tx() as tx:
             found, now = table.named(tx, who.principal_id, name), clock.now()
             firings.fire(tx, found, now, now, overlap=found.overlap)
@@ -173,9 +175,10 @@ def _zone(tx: Tx, who: Principal) -> str:
     return next((one.zone for one in people_table.all(tx) if one.address == who.principal_id), "UTC")
 
 
-def _must_be_human(who: Principal) -> None:
+def _may_change(who: Principal) -> None:
     if not who.is_human:
         raise NotEligible("only a person changes standing orders", fix="ask somebody")
+    allowed(who, "submit")
 
 
 def _one_of(kind: Any, value: str, what: str) -> Any:

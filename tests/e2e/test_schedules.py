@@ -85,7 +85,7 @@ def test_only_a_person_gives_keeps_and_ends_a_standing_order(place: Place) -> No
     order(place)
     for change in ("pause", "resume", "remove"):
         with pytest.raises(NotEligible):
-            place.desk.schedules.change(program, "job", change)  # type: ignore[arg-type]  # each of the three
+            place.desk.schedules.change(program, "job", change)
     with pytest.raises(UsageError, match="approve_all"):
         order(place, name="trusting", options={"approve_all": True})
     with pytest.raises(Conflict):
