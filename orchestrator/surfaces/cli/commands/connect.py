@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 GOOGLE = ("mail", "calendar", "directory")
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, commands=[by_address.imap, by_address.caldav, by_address.carddav])
 @options.as_json
 @options.session
 @click.pass_context
@@ -264,7 +264,3 @@ def rekey(session: Session) -> None:
         told = providers.rekey(session.settings, store, actor=who.principal_id)
     unread = f"; {len(told['unreadable'])} do not open: connect them again" if told["unreadable"] else ""
     session.output.answer(told, f"key {told['key_id']}: {len(told['rewrapped'])} sealed anew{unread}")
-
-
-for one in (by_address.imap, by_address.caldav, by_address.carddav):
-    command.add_command(one)
