@@ -303,13 +303,9 @@ def told(instants: Sequence[datetime], zone: str) -> list[dict[str, str]]:
     for instant in instants:
         local = instant.astimezone(ZoneInfo(zone))
         offset = local.utcoffset() or timedelta()
-        moved = (
-            ""
-            if before in (None, offset)
-            else "clocks went forward"
-            if offset > (before or offset)
-            else "clocks went back"
-        )
+        moved = ""
+        if before is not None and offset != before:
+            moved = "clocks went forward" if offset > before else "clocks went back"
         stamp = local.isoformat(timespec="minutes")
         shown.append({"at": instant.isoformat(), "local": stamp, "offset": stamp[16:] or "+00:00", "note": moved})
         before = offset

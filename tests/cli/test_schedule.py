@@ -1,0 +1,104 @@
+"""`deputy schedule`: orders by the clock as a person gives, previews, looks at, and takes back."""
+
+from __future__ import annotations
+
+import time
+
+from tests.cli.house import House
+
+CALENDAR = "what is on my calendar tomorrow"
+
+
+def test_an_order_is_given_shown_run_and_taken_back(house: House) -> None:
+    """From the first command to the digest, each step says what it did."""
+    added = house.json(
+        "schedule", "add", "morning", "--when", "weekdays 07:30 Europe/Lisbon", "--ask", CALENDAR,
+        "--missed", "skip", "--overlap", "queue", "--asks-wait", "2h30m", "--expect", "effects=0", "--budget", "calls=20",
+    )  # fmt: skip
+    listed = house.json("schedule", "ls")["schedules"]
+    fired = house.json("schedule", "run", "morning")
+    until = time.monotonic() + 60
+    states: list[str] = []
+    while states != ["done"] and time.monotonic() < until:
+        states = [one["state"] for one in house.json("schedule", "show", "morning")["firings"]]
+    page = house.json("schedule", "digest")
+    shown = {name: house.run("schedule", *words).out for name, words in {
+        "ls": ["ls"], "show": ["show", "morning"], "digest": ["digest", "--since", "2d"], "preview": ["preview"],
+    }.items()}  # fmt: skip
+
+    assert added["state"] == "active" and added["rule"] == "weekdays 07:30 Europe/Lisbon"
+    assert (added["asks_wait_s"], added["expects"], added["options"]) == (
+        9000,
+        ["effects=0"],
+        {"budget": {"model_calls": 20}},
+    )
+    assert [one["name"] for one in listed] == ["morning"]
+    assert fired["state"] == "started" and states == ["done"]
+    assert page["counts"]["done"] == 1 and page["approve"] == []
+    assert "morning" in shown["ls"] and fired["item_id"] in shown["show"]
+    assert "1 done" in shown["digest"] and "07:30 +00:00" in shown["preview"]
+    assert house.json("schedule", "pause", "morning")["state"] == "paused"
+    assert house.json("schedule", "preview")["next"] == []
+    assert house.json("schedule", "resume", "morning")["state"] == "active"
+    house.json("schedule", "rm", "morning")
+    assert house.json("schedule", "ls")["schedules"] == []
+
+
+def test_a_preview_shows_both_changes_of_the_clocks(house: House) -> None:
+    """A rule that is no schedule yet, from a day of one's choice: instants, the wall, offsets, and what the clocks do."""
+    spring = house.json(
+        "schedule", "preview", "daily 01:30 Europe/Lisbon", "--next", "3", "--after", "2026-03-27T12:00:00+00:00"
+    )
+    autumn = house.json(
+        "schedule", "preview", "daily 01:30 Europe/Lisbon", "--next", "3", "--after", "2026-10-23T12:00:00+00:00"
+    )
+
+    assert [(one["at"], one["local"], one["note"]) for one in spring["next"]] == [
+        ("2026-03-28T01:30:00+00:00", "2026-03-28T01:30+00:00", ""),
+        ("2026-03-29T01:00:00+00:00", "2026-03-29T02:00+01:00", "clocks went forward"),
+        ("2026-03-30T00:30:00+00:00", "2026-03-30T01:30+01:00", ""),
+    ]
+    assert [(one["at"], one["offset"], one["note"]) for one in autumn["next"]] == [
+        ("2026-10-24T00:30:00+00:00", "+01:00", ""),
+        ("2026-10-25T00:30:00+00:00", "+01:00", ""),
+        ("2026-10-26T01:30:00+00:00", "+00:00", "clocks went back"),
+    ]
+
+
+def test_a_worker_that_stays_asks_in_time(house: House) -> None:
+    """Nobody types anything more: the time comes, and it is done. A worker that ends when idle does not wait for a far one."""
+    house.json("schedule", "add", "far", "--when", "daily 03:00", "--ask", CALENDAR)
+    assert house.run("worker", "--until-idle").code == 0
+    house.json("schedule", "add", "soon", "--when", "* * * * *", "--ask", CALENDAR, "--overlap", "queue")
+    worker = house.start("worker")
+    until = time.monotonic() + 90
+    states: list[str] = []
+    try:
+        while "done" not in states and time.monotonic() < until:
+            states = [one["state"] for one in house.json("schedule", "show", "soon")["firings"]]
+    finally:
+        worker.terminate()
+        _, told = worker.communicate(timeout=60)
+    assert "done" in states, told
+    assert house.json("schedule", "show", "far")["firings"] == []
+
+
+def test_what_makes_no_order_is_refused_with_a_fix(house: House) -> None:
+    """Rules, zones, policies, checks and spans that are off, names that are taken or not there."""
+    good = ["--when", "daily 9:00", "--ask", CALENDAR]
+    for words, code in [
+        (["--when", "whenever", "--ask", CALENDAR], 2),
+        (["--when", "daily 9:00 Europe/Lissabon", "--ask", CALENDAR], 2),
+        (["--when", "0 9 30 2 *", "--ask", CALENDAR], 2),
+        (["--when", "daily 9:00"], 2),
+        ([*good, "--expect", "rm -rf /"], 2),
+        ([*good, "--grace", "soon"], 2),
+        ([*good, "--missed", "sometimes"], 2),
+        ([*good, "--budget", "wishes=3"], 2),
+        ([*good, "--workflow", "no-such-workflow"], 7),
+    ]:
+        ran = house.run("schedule", "add", "x", *words, "--json")
+        assert ran.code == code, (words, ran.out)
+        assert ran.error["fix"], words
+    assert house.run("schedule", "rm", "x", "--json").code == 7
+    assert house.run("schedule", "preview", "0 9 * *", "--json").code == 2

@@ -1,1 +1,0 @@
-"""Schedules: what fires, when, and what is told of it."""
