@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def restore(
                 fix="restore into an empty home and database, or give --force: what is here is backed up first",
             )
         saved = _save(settings) if there else None
-        now = clock.now()
+        now = clock.now() if keep_office else _now(settings, work)
         with store.tx() as tx:
             dump.keep_workers_out(tx)
             dump.clear(tx)
@@ -242,6 +243,15 @@ def nobody_works(store: Store) -> Iterator[None]:
         yield
     finally:
         session.close()
+
+
+def _now(settings: Settings, work: Scratch) -> datetime:
+    """The time it will be here: the office of the backup brings its own clock."""
+    if not settings.office or not work.file(backups.CLOCK).exists():
+        return clock.now()
+    from connectors.office import OfficeClock
+
+    return OfficeClock(work.file(backups.OFFICE)).now()
 
 
 def _what_is_there(settings: Settings, store: Store, *, keep_office: bool) -> list[str]:
