@@ -274,10 +274,12 @@ class Provider:
         if not _is_safe(there):
             raise WireError("provider_unreachable", f"{self.name} is not reached over https", fix="check oidc_issuer")
         try:
-            answer = requests.get(
-                there, headers=dict(headers or {}), timeout=TIMEOUT_S, allow_redirects=False, stream=True
-            )
-            with answer:
+            with (
+                requests.Session() as client,
+                client.get(
+                    there, headers=dict(headers or {}), timeout=TIMEOUT_S, allow_redirects=False, stream=True
+                ) as answer,
+            ):
                 if answer.status_code != 200:
                     raise ValueError(f"status {answer.status_code}")
                 content = answer.raw.read(LARGEST + 1, decode_content=True)
