@@ -46,6 +46,10 @@ COMMANDS = {
     "upgrade": "Whether this program can take over the database: --check.",
     "worker": "Work on the worklist (started by itself when needed).",
 }
+STORE_ONLY = frozenset(  # about what lies on this machine: not for a server that is set
+    ("demo", "agent", "office", "connect", "policy", "init", "doctor", "capabilities", "serve", "worker")
+    + ("backup", "restore", "migrate", "upgrade", "hold", "retention")
+)
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -70,6 +74,8 @@ class Lazy(click.Group):
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {close[0]!r}?" if close else "see: deputy --help"
             raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        if args and args[0] in STORE_ONLY and not {"-h", "--help"} & set(args):
+            Session(_flags(ctx, ctx.params.get("home"), ctx.params.get("sets") or ())).needs_store(args[0])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,14 +94,18 @@ def deputy(ctx: click.Context, home: str | None, sets: Sequence[str], debug: boo
 
     It finds what you mean, shows what it will change before it does, and never does it twice. Try: deputy demo
     """
+    ctx.obj = Session(_flags(ctx, home, sets))
+    ctx.call_on_close(ctx.obj.close)
+
+
+def _flags(ctx: click.Context, home: str | None, sets: Sequence[str]) -> dict[str, Any]:
     flags: dict[str, Any] = {"home": home}
     for pair in sets:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise click.UsageError(f"--set {pair!r} is not NAME=VALUE", ctx)
         flags[name.strip()] = value
-    ctx.obj = Session(flags)
-    ctx.call_on_close(ctx.obj.close)
+    return flags
 
 
 def entry() -> NoReturn:

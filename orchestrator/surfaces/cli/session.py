@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import StoreUnavailable, UsageError
+from orchestrator.errors import DeputyError, StoreUnavailable, UsageError
 from orchestrator.surfaces.cli.output import Output
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.deputy import Deputy
     from orchestrator.domain.principal import Principal
     from orchestrator.settings import Settings
+    from orchestrator.surfaces.cli.remote import RemoteDesk
 
 MOST_LOST_WORKERS = 3
 REPLACED = 75  # a worker's exit code when another has taken over: nothing is wrong
@@ -39,15 +40,39 @@ class Session:
 
     @cached_property
     def desk(self) -> Deputy:
-        if self.settings.url is not None:
-            raise UsageError(
-                f"a server is set ({self.settings.origin('url')}), but this version speaks to the store only",
-                fix="unset DEPUTY_URL",
-            )
+        if self.is_remote:
+            self._opened = self._remote
+            return self._remote
         from orchestrator import app
 
         self._opened = app.desk(self.settings)
         return self._opened
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether commands speak to a server instead of the store."""
+        return self.settings.url is not None
+
+    @cached_property
+    def _remote(self) -> RemoteDesk:
+        from orchestrator.surfaces.cli.remote import RemoteDesk
+
+        token = self.settings.token
+        return RemoteDesk(self.settings.url or "", token.get_secret_value() if token is not None else None)
+
+    def needs_store(self, command: str) -> None:
+        """UsageError where a server is set: the command is about what lies on this machine."""
+        from orchestrator.settings import Settings
+
+        try:
+            settings = Settings.load(warn=lambda _: None, **self.flags)
+        except DeputyError:
+            return  # the command tells of it in its own way
+        if settings.url is not None:
+            raise UsageError(
+                f"deputy {command} is for the machine with the store, and a server is set ({settings.origin('url')})",
+                fix="run it there, or unset DEPUTY_URL",
+            )
 
     def close(self) -> None:
         """Lets go of the store, if it was opened."""
@@ -55,6 +80,8 @@ class Session:
             self._opened.close()
 
     def who(self, name: str | None = None) -> Principal:
+        if self.is_remote:
+            return self._remote.speaker(name)
         from orchestrator.surfaces import identity
 
         return identity.at_the_terminal(self.desk, name)
@@ -79,6 +106,8 @@ class Session:
         The office's clock file is written when its seed has committed, so that one `stat` tells.
         """
         settings = self.settings
+        if self.is_remote:
+            return
         file = settings.store_url.partition("sqlite:///")[2]
         if (
             not file
@@ -98,6 +127,8 @@ class Session:
 
         Raises StoreUnavailable when workers end badly again and again: following would wait for ever.
         """
+        if self.is_remote:
+            return
         if self._worker is not None:
             code = _exit_code(self._worker)
             if code is None:

@@ -120,6 +120,8 @@ def _names(text: str) -> list[str]:
 
 def check_agents(session: Session, names: Sequence[str]) -> None:
     """UsageError, with the nearest name, for an agent that is not predefined."""
+    if session.is_remote:
+        return  # the server knows its own
     from orchestrator import app
 
     known = app.agents(session.settings)
@@ -162,6 +164,14 @@ def submit_and_follow(
 
 def check_workflow(session: Session, name: str, inputs: Mapping[str, Any]) -> None:
     """NotFound, with the nearest name, for a workflow that is not in the library; UsageError for an input it has not."""
+    slots = session.desk.library.one(name)["slots"] if session.is_remote else _slots(session, name)
+    for given in inputs:
+        if given not in slots:
+            known = f"it has: {', '.join(slots) or 'none'}"
+            raise UsageError(f"{name} has no input {given!r}", fix=meant(given, slots) or known)
+
+
+def _slots(session: Session, name: str) -> list[str]:
     from orchestrator import app
 
     library = app.library(session.settings)
@@ -169,10 +179,7 @@ def check_workflow(session: Session, name: str, inputs: Mapping[str, Any]) -> No
     if workflow is None:
         fix = meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
         raise NotFound(f"there is no workflow {name!r}", fix=fix)
-    for given in inputs:
-        if given not in workflow.slots:
-            known = f"it has: {', '.join(workflow.slots) or 'none'}"
-            raise UsageError(f"{name} has no input {given!r}", fix=meant(given, list(workflow.slots)) or known)
+    return list(workflow.slots)
 
 
 def meant(word: str, known: list[str]) -> str | None:
@@ -200,6 +207,8 @@ def show_rest(
     session.output.draw(view.item_tree(document, zone, agent_view.agents(scene) if scene is not None else ()))
     for line in next_steps(document, speaker):
         session.output.draw(Text(f"  {line}", style="dim"))
+    if session.is_remote:
+        return
     if document["state"] == "needs_model" and session.settings.has_model:
         late = "A worker from before the model was set took it; idle, that one ends within seconds. Ask again."
         session.output.draw(Text(f"  {late}", style="yellow"))

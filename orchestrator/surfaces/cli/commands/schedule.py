@@ -180,12 +180,11 @@ def preview(session: Session, when_or_name: str | None, count: int, after: str |
 @options.session
 def run(session: Session, name: str, speaker: str | None) -> None:
     """One run now, beside its times."""
-    from orchestrator import app
     from orchestrator.surfaces.cli import view
 
     who = session.who(speaker)
     fired = session.desk.schedules.fire_now(who, name)
-    app.ensure_worker(session.settings)
+    session.keep_going()
     session.output.answer(
         fired, view.facts([("schedule", fired["name"]), ("state", fired["state"]), ("item", fired["item_id"] or "–")])
     )

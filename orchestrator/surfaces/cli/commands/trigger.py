@@ -151,6 +151,7 @@ def check(session: Session) -> None:
 
     from orchestrator import app
 
+    session.needs_store("trigger check")
     session.who()
     made = app.look_once(session.settings)
     if made:
@@ -160,6 +161,8 @@ def check(session: Session) -> None:
 
 def _begin(session: Session) -> None:
     """Notes how far the account is read now, so that all that comes from here on is new."""
+    if session.is_remote:
+        return  # its own worker looks
     from connectors.errors import ConnectorError
     from orchestrator import app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,10 +30,32 @@ def command() -> None:
 @options.session
 def ls(session: Session) -> None:
     """All of them; files that cannot be used are named on stderr."""
+    told = _at_the_server(session) if session.is_remote else _here(session)
+    if session.output.as_json:
+        return session.output.document(told)
+    from rich.text import Text
+
+    from orchestrator.surfaces.cli import view
+
+    rows: list[view.Row] = [
+        [
+            Text(one["name"], style="bold"),
+            one["title"],
+            ", ".join(one["tools"]) or Text("reads only", style="green"),
+            ", ".join(one["slots"]),
+        ]
+        for one in told
+    ]
+    session.output.draw(
+        view.table(["name", "does", "may change through", "slots"], rows, empty="The library is empty.")
+    )
+
+
+def _here(session: Session) -> list[dict[str, Any]]:
     library = _library(session)
     for fault in library.faults:
         session.output.note(f"warning: {fault.message}")
-    told = [
+    return [
         {
             "name": w.name,
             "version": w.version,
@@ -46,24 +68,13 @@ def ls(session: Session) -> None:
         }
         for w in library.workflows
     ]
-    if session.output.as_json:
-        return session.output.document(told)
-    from rich.text import Text
 
-    from orchestrator.surfaces.cli import view
 
-    rows: list[view.Row] = [
-        [
-            Text(w.name, style="bold"),
-            w.title,
-            ", ".join(sorted(w.effect_tools)) or Text("reads only", style="green"),
-            ", ".join(w.slots),
-        ]
-        for w in library.workflows
-    ]
-    session.output.draw(
-        view.table(["name", "does", "may change through", "slots"], rows, empty="The library is empty.")
-    )
+def _at_the_server(session: Session) -> list[dict[str, Any]]:
+    told = session.desk.library.all()
+    for fault in told["faults"]:
+        session.output.note(f"warning: {fault['file']}:{fault['line']}: {fault['message']}")
+    return [*told["workflows"]]
 
 
 @command.command()
@@ -72,16 +83,28 @@ def ls(session: Session) -> None:
 @options.session
 def show(session: Session, name: str) -> None:
     """One workflow: what it says it does, its grant, its file."""
+    if session.is_remote:
+        return _show_theirs(session, session.desk.library.one(name))
     library = _library(session)
     workflow = _find(library, name)
     file = library.files.get(name)
     if session.output.as_json:
         return session.output.document({**workflow.as_json(), "digest": workflow.digest, "file": str(file or "")})
+    text = file.read_text(encoding="utf-8") if file is not None else ""
+    return _draw(session, f"{file}\n{workflow.digest}\n", text)
+
+
+def _show_theirs(session: Session, told: dict[str, Any]) -> None:
+    if session.output.as_json:
+        return session.output.document({**told["content"], **told})
+    return _draw(session, f"{told['digest']}\n", told["text"])
+
+
+def _draw(session: Session, head: str, text: str) -> None:
     from rich.syntax import Syntax
     from rich.text import Text
 
-    session.output.draw(Text(f"{file}\n{workflow.digest}\n", style="dim"))
-    text = file.read_text(encoding="utf-8") if file is not None else ""
+    session.output.draw(Text(head, style="dim"))
     session.output.draw(Syntax(text, "yaml", background_color="default", word_wrap=True))
 
 
@@ -106,8 +129,8 @@ def run(
     speaker: str | None,
 ) -> int:
     """Run this one: deputy workflow run NAME ["with Dana, tomorrow"] [--input person=Dana]."""
-    workflow = _find(_library(session), name)
-    words = " ".join(request) or workflow.title
+    title = session.desk.library.one(name)["title"] if session.is_remote else _find(_library(session), name).title
+    words = " ".join(request) or title
     chosen = wishes(workflow=name, no_match=False, inputs=inputs, approve_all=yes)
     return submit_and_follow(session, words, speaker=speaker, wishes=chosen, key=key, detach=detach)
 
@@ -119,6 +142,7 @@ def run(
 def test(session: Session, names: Sequence[str]) -> int:
     """Whether each file can be used, has the tools and the authority it needs, matches its own examples, and leaves its
     near misses alone. Exit code 1 if not."""
+    session.needs_store("workflow test")
     from orchestrator.workflows import check
 
     files = _files(session, names)
