@@ -32,7 +32,9 @@ FILE_NAME = "deputy.toml"
 SECRETS_FOLDER = "secrets"
 MASK = "********"
 # Read by the test suite, not by Deputy.
-_NOT_SETTINGS = frozenset({"DEPUTY_TEST_REQUIRE", "DEPUTY_LIVE_HOME", "DEPUTY_LIVE_CHANNEL", "DEPUTY_FAULT_RUNS"})
+_NOT_SETTINGS = frozenset(
+    {"DEPUTY_TEST_REQUIRE", "DEPUTY_LIVE_HOME", "DEPUTY_LIVE_CHANNEL", "DEPUTY_FAULT_RUNS", "DEPUTY_CRASH_MATRIX"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,7 +220,7 @@ def _change_people(home: Home, event: Any, args: Args, *, is_moved: bool) -> Non
 def _set_people(home: Home, event: Any, people: list[Any]) -> None:
     event.pop("ATTENDEE", None)
     for who in people:
-        address = ical.address_of(who)
+        address = ical.address_of(who) or ""
         name = ical.one_line(home.name_of(address)).replace('"', "'")
         if "CN" not in who.params and name != address:
             who.params["CN"] = name  # others see it who know nobody here
