@@ -12,7 +12,7 @@ from orchestrator.domain import agent_spans
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
 from orchestrator.domain.audit import AuditEvent, canonical
-from orchestrator.domain.item import Item, State
+from orchestrator.domain.item import Item, Origin, State
 from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
 from orchestrator.domain.rights import Scope
@@ -22,6 +22,7 @@ from orchestrator.store import effects as effects_table
 from orchestrator.store import memories as memories_table
 from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
+from orchestrator.store import schedules as schedules_table
 from orchestrator.store import spans as spans_table
 from orchestrator.store import steplog, trees, waits, worklist
 from orchestrator.store.connections import Connection
@@ -89,7 +90,7 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
     mine = tree.runs.get(item.item_id, ())
     spent = [run.receipt for one in (item, *tree.below) for run in tree.runs.get(one.item_id, ()) if run.receipt]
     own = mine[-1].receipt if mine else None
-    return documents.document(
+    told = documents.document(
         item,
         position=worklist.position(tx, item.item_id) if item.state is State.READY else None,
         why_here=worklist.why_here(tx, item.item_id, now),
@@ -115,6 +116,9 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
             for one in tree.below
         ],
     )
+    if item.origin is Origin.SCHEDULE:
+        told["schedule"] = schedules_table.behind(tx, item.root_id)
+    return told
 
 
 def approval_card(tx: Tx, approval_id: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _take(tx: Tx, schedule: Schedule, now: datetime) -> int:
     if not schedules.move_on(tx, schedule, found.next_at):
         return 0
     boundary.reached("schedule:moved-on")
+    schedules.forget_old(tx, schedule.schedule_id)
     if found.next_at is None:
         schedules.audit(tx, "schedule.ended", schedule, "clock", now)
     if found.dropped_count:

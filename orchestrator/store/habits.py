@@ -1,4 +1,4 @@
-"""What scheduled runs leave behind: facts for their checks, counts for the watch on later ones. Reads rows; writes none."""
+"""What runs of schedules and triggers leave behind: facts for their checks, counts for the watch on later ones. Writes nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from orchestrator.domain import document as documents
 from orchestrator.domain import watch
 from orchestrator.domain.effect import Effect, EffectState
-from orchestrator.domain.item import Item, Origin
+from orchestrator.domain.item import Item, Origin, State
 from orchestrator.domain.schedule import FiringState
 from orchestrator.domain.watch import Counts
 from orchestrator.store import effects, people, runs, worklist
 from orchestrator.store.database import Tx
+from orchestrator.store.items import W
 from orchestrator.store.schedule_tables import firings
 from orchestrator.store.tables import step_log
 
@@ -85,30 +86,52 @@ def of_schedule(tx: Tx, schedule_id: str) -> list[Counts]:
     return [Counts.from_json(told) for told in tx.c.scalars(stmt)]
 
 
+def of_trigger(tx: Tx, owner: str, key: str) -> list[Counts]:
+    """Of the latest runs that ended well of the trigger whose request bears this key ("trigger:ID:…")."""
+    order = ":".join(key.split(":", 2)[:2])
+    mine = (
+        W.tenant_id == tx.tenant_id,
+        W.requester == owner,
+        W.idempotency_key.startswith(f"{order}:", autoescape=True),
+    )
+    stmt = sa.select(W.item_id).where(*mine, W.state == State.DONE.value)
+    found: list[Counts] = []
+    for root_id in list(tx.c.scalars(stmt.order_by(W.created_at.desc()).limit(watch.MOST))):
+        tree = [one.item_id for one in worklist.tree(tx, root_id)]
+        done = [one for one in effects.of_tree(tx, root_id) if one.state in _HAPPENED]
+        run_ids = [run.run_id for each in runs.of_items(tx, tree).values() for run in each]
+        found.append(counts_of(tx, done, run_ids))
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What stands behind a scheduled item: until when its asks wait, what earlier runs did, what the rest of its tree has done."""
+    """The standing order behind an item: until when its asks wait, what earlier runs did, what the rest of its tree has done."""
 
-    schedule_id: str
     asks_until: datetime | None
     history: Sequence[Counts]
     before: Counts
 
 
 def order_of(tx: Tx, item: Item) -> Order | None:
-    """None for an item that no schedule has made, nor anything above it."""
-    if item.origin is not Origin.SCHEDULE and item.parent_id is None:
-        return None
-    stmt = sa.select(F.schedule_id, F.asks_until).where(F.item_id == item.root_id, F.tenant_id == tx.tenant_id)
-    found = tx.c.execute(stmt).first()
-    if found is None:
+    """None for an item that no schedule or trigger has made, nor anything above it."""
+    root = item if item.item_id == item.root_id else worklist.get(tx, item.root_id)
+    asks_until: datetime | None = None
+    if root.origin is Origin.SCHEDULE:
+        stmt = sa.select(F.schedule_id, F.asks_until).where(F.item_id == root.item_id, F.tenant_id == tx.tenant_id)
+        found = tx.c.execute(stmt).first()
+        if found is None:
+            return None
+        history, asks_until = of_schedule(tx, found.schedule_id), found.asks_until
+    elif root.origin is Origin.TRIGGER and root.idempotency_key is not None:
+        history = of_trigger(tx, root.requester, root.idempotency_key)
+    else:
         return None
     others = [one.item_id for one in worklist.tree(tx, item.root_id) if one.item_id != item.item_id]
     done = [one for one in effects.of_items(tx, others) if one.state in _COUNTED]
     run_ids = [run.run_id for each in runs.of_items(tx, others).values() for run in each]
     return Order(
-        schedule_id=found.schedule_id,
-        asks_until=found.asks_until,
-        history=of_schedule(tx, found.schedule_id),
+        asks_until=asks_until,
+        history=history,
         before=counts_of(tx, done, run_ids) if others else Counts(),
     )

@@ -17,6 +17,7 @@ from orchestrator.store.database import Tx
 from orchestrator.store.schedule_tables import firings, schedules
 
 S, F = schedules.c, firings.c
+KEPT = 1000  # times of one schedule
 
 
 def add(tx: Tx, schedule: Schedule) -> None:
@@ -159,6 +160,27 @@ def record(tx: Tx, schedule: Schedule, ats: Sequence[datetime], state: FiringSta
                 for at in ats
             ],
         )
+
+
+def forget_old(tx: Tx, schedule_id: str) -> None:
+    """Of what has settled, only the latest `KEPT` times stay."""
+    mine = (F.tenant_id == tx.tenant_id, F.schedule_id == schedule_id)
+    last = tx.c.scalar(sa.select(F.at).where(*mine).order_by(F.at.desc()).offset(KEPT).limit(1))
+    if last is not None:
+        tx.c.execute(sa.delete(firings).where(*mine, F.at <= last, F.settled_at.is_not(None)))
+
+
+def behind(tx: Tx, root_id: str) -> dict[str, Any] | None:
+    """The schedule and the firing that made this item, as its document shows them."""
+    stmt = (
+        sa.select(firings, S.name)
+        .join(schedules, (S.tenant_id == F.tenant_id) & (S.schedule_id == F.schedule_id))
+        .where(F.item_id == root_id, F.tenant_id == tx.tenant_id)
+    )
+    row = tx.c.execute(stmt).first()
+    if row is None:
+        return None
+    return {"schedule_id": row.schedule_id, "name": row.name, **firing_of(row).as_json()}
 
 
 def change(tx: Tx, schedule_id: str, at: datetime, expect: FiringState, **values: Any) -> bool:

@@ -41,6 +41,10 @@ def firings(place: Place, name: str = "job") -> list[dict[str, Any]]:
     return found[::-1]
 
 
+def order_id(place: Place) -> str:
+    return str(place.desk.schedules.one(place.me, "job")["schedule_id"])
+
+
 def states(place: Place, name: str = "job") -> list[str]:
     return [one["state"] for one in firings(place, name)]
 
@@ -134,6 +138,7 @@ def test_a_run_that_leaves_less_than_expected_is_told(place: Place) -> None:
     (one,) = firings(place)
     assert place.item(one["item_id"])["state"] == "done"
     assert one["state"] == "failed" and one["why"] == "effects>=1 was expected, and effects is 0"
+    assert place.item(one["item_id"])["schedule"] == {"name": "job", "schedule_id": order_id(place), **one}
     assert "schedule.failed" in news(place)
     assert "schedule.failed" in [event["kind"] for event in place.desk.audit_tail(place.admin)]
 
@@ -207,6 +212,18 @@ def test_asks_wait_so_long_and_are_then_denied(place: Place) -> None:
     assert (found["state"], found["error"]["code"]) == ("denied", "approval_expired")
     assert states(place) == ["failed"] and "schedule.failed" in news(place)
     assert place.sent() == []
+
+
+def test_a_question_that_nobody_answers_ends_the_run(place: Place) -> None:
+    """Nobody says which meeting is meant: after the wait the run is cancelled, and that is told."""
+    order(place, request="Cancel the meeting", asks_wait=timedelta(hours=1))
+    comes(place)
+    (one,) = firings(place)
+    assert place.item(one["item_id"])["waiting_on"] == ["answer"]
+    place.later(timedelta(hours=2))
+    place.work(linger_s=0.0)
+    assert place.item(one["item_id"])["state"] == "cancelled"
+    assert "nobody answered in time" in firings(place)[0]["why"]
 
 
 def test_a_run_that_waits_for_people_stops_no_other(place: Place) -> None:
