@@ -53,6 +53,7 @@ CARDS: Final = "deputy.approvals.pending"
 OLDEST_CARD: Final = "deputy.approvals.pending.oldest_age"
 OPEN_WAITS: Final = "deputy.waits.open"
 WORKERS: Final = "deputy.workers"
+FIRINGS: Final = "deputy.schedules.firings"
 SILENT: Final = "deputy.workers.longest_silence"
 
 INSTRUMENTS: Final[Mapping[str, Instrument]] = {
@@ -86,6 +87,9 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
         Instrument(name=CARDS, kind="gauge", unit="{card}", says="Cards that wait for a decision"),
         Instrument(name=OLDEST_CARD, kind="gauge", unit="s", says="Age of the oldest card that waits for a decision"),
         Instrument(name=OPEN_WAITS, kind="gauge", unit="{wait}", says="What items wait for"),
+        Instrument(
+            name=FIRINGS, kind="gauge", unit="{firing}", says="Times of schedules on record, by what became of them"
+        ),
         Instrument(name=WORKERS, kind="gauge", unit="{worker}", says="Workers on record"),
         Instrument(name=SILENT, kind="gauge", unit="s", says="Longest time since a worker was heard of"),
     )

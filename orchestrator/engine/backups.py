@@ -11,15 +11,16 @@ import shutil
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__, clock
+from orchestrator.domain.audit import AuditEvent
 from orchestrator.engine import archive
 from orchestrator.engine.archive import Manifest, Scratch
-from orchestrator.errors import UsageError
+from orchestrator.errors import StoreUnavailable, UsageError
 from orchestrator.gate import keys
 from orchestrator.settings import FILE_NAME, SECRETS_FOLDER, Settings
 from orchestrator.store import audit, copies, credentials, dump
@@ -27,6 +28,7 @@ from orchestrator.store.database import Store, Tx
 
 OFFICE, CLOCK = "office.db", "office.db.clock"
 SUFFIX = ".tar.gz"
+BACKED_UP = "store.backed_up"  # kind of the event that a backup leaves
 LARGEST_FILE = 16 << 20  # of one's own: workflows, prompts, agents, policies are texts
 _SECRET = re.compile(
     r"(?:^|_)(?:token|secret|password|passphrase|api_?key|credentials_key|private_key|key)$", re.IGNORECASE
@@ -97,9 +99,17 @@ def make(settings: Settings, where: Path, *, with_secrets: bool = False) -> Made
                 files=_entries(work),
             )
             digest = archive.pack(work, manifest, where)
+        _remember(store, manifest, digest)
     finally:
         store.close()
     return Made(path=where, sha256=digest, size_bytes=where.stat().st_size, manifest=manifest)
+
+
+def _remember(store: Store, manifest: Manifest, digest: str) -> None:
+    """In the chain, for whoever asks how old the last backup is; a store that cannot be written has been backed up all the same."""
+    body = {"taken_at": manifest.taken_at, "backup": f"sha256:{digest}", "with_secrets": manifest.with_secrets}
+    with suppress(StoreUnavailable), store.tx() as tx:
+        tx.audit(AuditEvent(kind=BACKED_UP, actor="operator", at=clock.now().isoformat(), body=body))
 
 
 @contextmanager

@@ -66,6 +66,13 @@ def head(tx: Tx) -> dict[str, Any]:
     return {"seq": 0, "hash": GENESIS} if row is None else {"seq": row.seq, "hash": row.hash}
 
 
+def last(tx: Tx, kind: str) -> dict[str, Any] | None:
+    """The newest event of a kind."""
+    stmt = sa.select(audit).where(Y.tenant_id == tx.tenant_id, Y.kind == kind).order_by(Y.seq.desc()).limit(1)
+    row = tx.c.execute(stmt).first()
+    return None if row is None else _json(row)
+
+
 def base(tx: Tx) -> dict[str, Any]:
     """seq and hash of the last event that was deleted by order: what verification begins behind."""
     row = tx.c.execute(sa.select(H.base_seq, H.base_hash).where(H.tenant_id == tx.tenant_id)).first()

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from orchestrator.domain.item import State
 from orchestrator.measures import (
     CARDS,
+    FIRINGS,
     ITEMS,
     OLDEST_CARD,
     OLDEST_READY,
@@ -25,6 +26,7 @@ from orchestrator.store import items, waits, workers
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
 from orchestrator.store.measure_tables import measures
+from orchestrator.store.schedule_tables import firings
 from orchestrator.store.tables import approvals
 from orchestrator.store.tables import waits as wait_rows
 
@@ -89,6 +91,12 @@ def gauges(tx: Tx, now: datetime) -> list[Gauge]:
     found += [
         Gauge(name=OPEN_WAITS, labels={"kind": kind}, value=number)
         for kind, number in sorted(map(tuple, tx.c.execute(open_waits)))
+    ]
+    f = firings.c
+    fired = sa.select(f.state, sa.func.count()).where(f.tenant_id == tx.tenant_id).group_by(f.state)
+    found += [
+        Gauge(name=FIRINGS, labels={"state": state}, value=number)
+        for state, number in sorted(map(tuple, tx.c.execute(fired)))
     ]
     known = workers.every(tx)
     found += [

@@ -30,6 +30,7 @@ from orchestrator.gate.sealing import seal
 from orchestrator.settings import Settings
 from orchestrator.store import audit, connections, credentials, dump, migrations, schedules
 from orchestrator.store.database import Store
+from orchestrator.surfaces.cli import checkup
 from tests.e2e.place import CALL, DANA, Place, tools
 
 POST = "post Dana's latest notes mail to #general"
@@ -626,6 +627,26 @@ def test_the_commands_tell_what_they_did(place: Place, tmp_path: Path) -> None:
     assert done["after"]["pending"] == 2
     assert nothing["steps"] == []
     assert found["ok"]
+
+
+def test_doctor_knows_how_old_the_last_backup_is(place: Place, tmp_path: Path) -> None:
+    """None yet is no fault; a fresh one is well; one of last month is not."""
+
+    def found() -> dict[str, Any]:
+        return next(
+            check
+            for check in checkup.checks(place.settings, probe=False, is_offline=True)
+            if check["check"] == "backup"
+        )
+
+    none = found()
+    backups.make(place.settings, tmp_path)
+    fresh = found()
+    place.later(timedelta(days=40))
+    old = found()
+
+    assert (none["ok"], fresh["ok"], old["ok"]) == (True, True, False)
+    assert "40 days" in old["detail"]
 
 
 def first_engine(url: str) -> str:

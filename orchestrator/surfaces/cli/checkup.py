@@ -11,12 +11,13 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from orchestrator import app
+from orchestrator import app, clock
 from orchestrator.errors import DeputyError
 from orchestrator.settings import Settings
 from orchestrator.store import audit, connections
@@ -24,6 +25,7 @@ from orchestrator.store.database import Store
 
 Check: TypeAlias = Callable[[Settings], tuple[bool, str, str]]  # well?, what is there, how to mend it
 PROBE_S = 3.0
+OLD_BACKUP = timedelta(days=14)
 OPENAI = "https://api.openai.com"
 KEYED = frozenset({"openai", "anthropic"})  # providers that answer nobody without a key
 
@@ -38,6 +40,7 @@ def checks(settings: Settings, *, probe: bool, is_offline: bool = False) -> list
         ("python", _check_python),
         ("home", _check_home),
         ("store", _check_store),
+        ("backup", _check_backup),
         ("worker", _check_worker),
         ("policy", _check_policy),
         ("workflows", _check_workflows),
@@ -89,6 +92,22 @@ def _check_store(settings: Settings) -> tuple[bool, str, str]:
         return verdict.ok, f"{store.dialect}; audit chain of {verdict.checked} events", verdict.reason or ""
     finally:
         store.close()
+
+
+def _check_backup(settings: Settings) -> tuple[bool, str, str]:
+    """None was ever made: said, and no fault, for a first look. One that has grown old is."""
+    from orchestrator.engine.backups import BACKED_UP
+
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        with store.read() as tx:
+            made = audit.last(tx, BACKED_UP)
+    finally:
+        store.close()
+    if made is None:
+        return True, "none was made yet: deputy backup FOLDER", ""
+    age = clock.now() - datetime.fromisoformat(made["at"])
+    return age <= OLD_BACKUP, f"the last one is {age.days} days old", "deputy backup FOLDER, e.g. every night"
 
 
 def _check_worker(settings: Settings) -> tuple[bool, str, str]:
