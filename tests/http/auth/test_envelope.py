@@ -93,6 +93,18 @@ def test_a_bad_key_is_not_helped_by_a_cookie(place: Place) -> None:
         assert client.get("/api/v1/me", headers=bearer("dpt_000000000000_x")).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/mcp", "/slack/events"])
+def test_doors_of_their_own_hear_no_cookie(place: Place, path: str) -> None:
+    """Where callers are known otherwise, a browser's session is nobody, and a foreign token is not refused on our behalf."""
+    with browser(place, AISHA) as client:
+        told = [
+            client.post(path, headers=headers) for headers in ({}, bearer("of somebody else"), {"X-CSRF-Token": ""})
+        ]
+
+        assert all("csrf" not in one.text and "API key is not ours" not in one.text for one in told)
+        assert client.post(path, headers={"Host": "evil.example"}).status_code == 421
+
+
 # ---- to which name -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("host", "status"),
