@@ -335,10 +335,10 @@ def test_a_home_that_cannot_be_made_says_so(empty: House) -> None:
 
 
 def test_a_set_server_is_not_ignored(house: House) -> None:
-    """DEPUTY_URL asks for a server; rather than go around it, the command refuses."""
+    """DEPUTY_URL asks for a server; rather than go around it, the command says that nobody answers there."""
     ran = house.run("work", "ls", "--json", DEPUTY_URL="http://127.0.0.1:9")
 
-    assert ran.code == 2
+    assert (ran.code, ran.error["error"]) == (6, "unreachable")
     assert "DEPUTY_URL" in ran.error["message"] + ran.error["fix"]
 
 

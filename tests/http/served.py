@@ -167,8 +167,9 @@ class Serving:
         return self.process.returncode
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
 
 
 def eventually(look: Any, *, within_s: float = TIMEOUT_S) -> Any:
