@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import clock
+from orchestrator.domain import boundary
 from orchestrator.engine import archive, backups
 from orchestrator.engine.archive import Manifest, Scratch
 from orchestrator.engine.hosts import HostLock, lock_path
@@ -116,9 +117,11 @@ def restore(
             verdict = audit.verify(tx, plan.manifest.audit)
             if not verdict.ok:
                 raise StoreUnavailable(f"the restored chain does not hold: {verdict.reason}", fix="nothing was changed")
+            boundary.reached("restore:loaded")
             after = aftermath.record(
                 tx, plan.manifest.at, f"sha256:{plan.sha256}", now, actor=actor, is_doubted=is_doubted
             )
+        boundary.reached("restore:committed")
         files, kept = _bring_files(settings, work, plan.manifest, force=force, keep_office=keep_office)
     return Restored(plan=plan, rows=rows, aftermath=after, files=files, kept=kept, saved=saved)
 

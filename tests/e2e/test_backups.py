@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -450,6 +451,38 @@ def test_what_is_there_is_replaced_only_by_force_and_saved_first(
     assert done.saved is not None
     saved, _ = restored(done.saved, tmp_path / "saved", "", settle)
     assert saved.item(after)["state"] == "ready"
+
+
+@pytest.mark.parametrize("point", ["restore:loaded", "restore:committed"])
+def test_a_restore_that_is_killed_is_done_again(
+    point: str, world: Path, tmp_path: Path, fresh_url: Callable[[str], str], settle: ExitStack, database_url: str
+) -> None:
+    """Before the commit nothing is there; after it the rows are, whole; the next one brings the rest."""
+    first = Place(tmp_path / "home", world, database_url)
+    asked = first.ask(CALL)
+    made = backups.make(first.settings, tmp_path)
+    first.close()
+    home, url = tmp_path / "machine", fresh_url(first_engine(database_url))
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom orchestrator.domain import boundary\n"
+        "from orchestrator.engine import restoring\nfrom orchestrator.settings import Settings\n"
+        f"boundary.install(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == {point!r} else None)\n"
+        f"restoring.restore(Settings.load(home={str(home)!r}, database_url={url!r}), Path({str(made.path)!r}), actor='x')\n"
+    )
+
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
+
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    store = Store.open(url)
+    settle.callback(store.close)
+    with store.read() as tx:
+        assert bool(dump.count(tx)) == (point == "restore:committed")
+        assert audit.verify(tx).ok
+    settings = Settings.load(home=home, database_url=url)
+    restoring.restore(settings, made.path, actor="operator", force=point == "restore:committed")
+    second = opened(home, url, settle)
+    assert second.approve_all(asked)["state"] == "done"
+    assert len(second.sent()) == 2
 
 
 def test_a_worker_at_work_is_never_restored_under(any_place: Place, tmp_path: Path, settle: ExitStack) -> None:
