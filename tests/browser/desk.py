@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import select
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,6 +64,19 @@ class Serving:
             assert line, f"deputy serve did not come up:\n{said}"
             said += line
         self.url, self.link = found[1], found[1] + found[2]
+        self._answers(20)
+
+    def _answers(self, timeout_s: float) -> None:
+        """Returns once it accepts connections: the link is told a moment before."""
+        end = time.monotonic() + timeout_s
+        host, port = self.url.removeprefix("http://").split(":")
+        while True:
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < end, "deputy serve accepts no connection"
+                select.select([], [], [], 0.05)
 
     def stop(self) -> None:
         self._process.terminate()

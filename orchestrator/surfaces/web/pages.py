@@ -70,7 +70,7 @@ PAGES: tuple[Page, ...] = (
         key="a",
         template="approvals.html",
         sheets=("list", "card"),
-        modules=("list", "people", "effects", "card", "approvals"),
+        modules=("list", "people", "effects", "card", "rows", "approvals"),
         counts="approvals",
         needs="list_inbox",
         first=_approvals,
@@ -189,6 +189,7 @@ PAGES: tuple[Page, ...] = (
 def routes(desk: Deputy, endpoints: Sequence[Endpoint] = ()) -> list[BaseRoute]:
     """Every page whose operation is among the endpoints, and the static files."""
     templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    endpoints = [one for one in endpoints if one.is_built]
     there = {one.name for one in endpoints}
     pages = [page for page in PAGES if page.needs in there]
     made: list[BaseRoute] = []
@@ -205,11 +206,12 @@ def _handler(
 
     async def handle(request: Request) -> Response:
         caller = require(request, scope_of[page.needs])
-        first = await asyncio.to_thread(page.first, desk, caller) if page.first is not None else None
+        seq, first = await asyncio.to_thread(_begin, desk, caller, page)
         shown = [one for one in pages if scope_of[one.needs] in caller.scopes]
         name = caller.principal.name or caller.principal.principal_id
         boot = {
             "now": clock.now().isoformat(),
+            "seq": seq,
             "csrf": caller.csrf,
             "who": caller.principal.principal_id,
             "name": name,
@@ -233,6 +235,12 @@ def _handler(
         return HTMLResponse(told, headers={"Cache-Control": "no-store"})
 
     return handle
+
+
+def _begin(desk: Deputy, caller: Caller, page: Page) -> tuple[int, Any]:
+    """Where news stood before the page's first data was read, and that data: what comes between is told twice, never missed."""
+    _, seq = desk.news.bounds()
+    return seq, page.first(desk, caller) if page.first is not None else None
 
 
 def _groups(pages: Sequence[Page]) -> list[str]:

@@ -1,13 +1,14 @@
 // The approvals page. INVARIANT: a key or button decides the card that is shown, by its id and digest; what arrives changes neither.
-import { $, boot, button, can, chip, el, first, icon, notice, stateChip } from "./dom.js";
-import { editor, flags, nothing, sections } from "./card.js";
+import { $, boot, button, can, el, first, icon, notice } from "./dom.js";
+import { editor, nothing, sections } from "./card.js";
 import { iconOf } from "./effects.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
 import { api } from "./net.js";
+import { draw, progressWords, short } from "./rows.js";
 import { askText, count, offer } from "./shell.js";
-import { setNow, since } from "./times.js";
+import { setNow } from "./times.js";
 import { told, toast } from "./toast.js";
 
 const split = $(".split");
@@ -39,30 +40,6 @@ const list = new VirtualList(box, {
     history.pushState(null, "", `/approvals/${list.cursor}`);
   },
 });
-
-/** @param {any} row */
-function draw(row) {
-  const decided = row.state !== "pending";
-  return el(
-    "div",
-    { class: decided ? "decided" : "" },
-    el("span", { class: "tick", "aria-hidden": "true" }, icon("check")),
-    el("span", { class: "kind" }, icon(iconOf(row.tool))),
-    el(
-      "span",
-      { class: "grow" },
-      el("span", { class: "l1" }, el("b", { class: "clip" }, row.title), el("span", { class: "age" }, since(row.created_at, { past: "{}" }))),
-      el("span", { class: "l2 clip" }, row.headline),
-      el("span", { class: "l3" }, decided ? stateOf(row) : row.outside > 0 && flags({ outside: row.outside }), el("span", { class: "clip muted" }, row.reaches.length ? row.reaches.join(", ") : row.request)),
-    ),
-  );
-}
-/** @param {any} row */
-function stateOf(row) {
-  if (row.saving) return chip("Approving…", { kind: "accent", icon: "run" });
-  if (row.state !== "approved") return stateChip(row.state);
-  return row.effect_state === "approved" ? stateChip("approved") : stateChip(row.effect_state);
-}
 
 // ---- the card -------------------------------------------------------------------------------------------------------
 /** @param {string|null} id @param {string} why */
@@ -137,8 +114,6 @@ function actions(card) {
     card.needed > 1 && el("span", { class: "muted small push" }, `${card.decided_by.length} of ${card.needed} have approved`),
   );
 }
-/** @param {any} card */
-const progressWords = (card) => ({ approved: { approved: "Approved: it goes out next.", attempted: "Executing…", done: "Done.", failed: "It failed; nothing was sent twice.", unknown: "Nobody knows whether it arrived: the request asks you." }[/** @type {"done"} */ (card.effect_state)] || "Approved.", denied: "Denied.", expired: "Expired.", void: "Replaced by another card." })[/** @type {"denied"} */ (card.state)] || "";
 /** @param {any} row */
 const open1 = (row) => row.state === "pending";
 
@@ -153,11 +128,6 @@ async function open(id) {
   }
   split.dataset.view = "card";
   list.go(id, "key");
-}
-/** A row out of a whole card. @param {any} card */
-function short(card) {
-  const lines = Object.fromEntries((card.card.lines || []).map((/** @type {any} */ line) => [line.name, line.value]));
-  return { ...card, title: card.card.title || card.tool, headline: lines.title || lines.subject || lines.event_id || lines.message_id || lines.channel || lines.text || lines.body || card.preview, reaches: (card.card.reaches || []).slice(0, 3).map((/** @type {string} */ one) => one.split(" <")[0]), outside: (card.card.outside || []).length, irreversible: card.card.irreversible };
 }
 function back() {
   split.dataset.view = "list";

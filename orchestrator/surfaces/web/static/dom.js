@@ -1,6 +1,6 @@
 // Building the page: elements, icons, and small parts every page uses. Text always goes in as text, never as markup.
 
-/** What the server embedded in the page. @type {{now: string, csrf: string|null, who: string, name: string, can: string[], pages: {name: string, label: string, path: string, icon: string, key: string}[]}} */
+/** What the server embedded in the page. @type {{now: string, seq: number, csrf: string|null, who: string, name: string, can: string[], pages: {name: string, label: string, path: string, icon: string, key: string}[]}} */
 export const boot = JSON.parse(document.getElementById("boot")?.textContent || "{}");
 
 /** The page's first data, if it came with the page. @returns {any} */

@@ -1,11 +1,13 @@
 // News from the desk. One tab of the browser holds the stream and passes it on to the others, because HTTP/1.1 allows six connections.
 
 /** @typedef {{seq: number, kind: string, item_id: string|null, root_id: string|null, at: string, body: Record<string, any>}} News */
+import { boot } from "./dom.js";
+
 const listeners = new Set();
 const watchers = new Set();
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("deputy.news") : null;
 let state = "connecting";
-let seen = 0;
+let seen = boot.seq || 0; // what the page was made from: nothing between that and the stream is missed
 let leads = false;
 
 /** @param {(news: News) => void} hear called for each news @returns {() => void} stops it */
@@ -28,11 +30,15 @@ function become(to) {
 function take(told) {
   if (told.state) {
     become(told.state);
+    if (told.seq > seen) {
+      seen = told.seq;
+      become("reload");
+    }
   } else if (told.news) {
     if (told.news.seq && told.news.seq <= seen) return;
     if (told.news.seq) seen = told.news.seq;
     for (const hear of listeners) hear(told.news);
-  } else if (told.ask && leads) channel?.postMessage({ state });
+  } else if (told.ask && leads) channel?.postMessage({ state, seq: seen });
 }
 /** @param {any} told */
 function pass(told) {
@@ -43,7 +49,7 @@ function pass(told) {
 /** Opens the stream for as long as this tab is there. */
 function lead() {
   leads = true;
-  const source = new EventSource("/api/v1/events");
+  const source = new EventSource(`/api/v1/events?after=${seen}`);
   source.onopen = () => {
     pass({ state: "live" });
   };

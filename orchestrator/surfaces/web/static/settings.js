@@ -1,7 +1,7 @@
 // Settings as they are in force, masked, with where each comes from; API keys and sign-ins of one's own.
 import { $, button, can, card, chip, command, el, notice, table } from "./dom.js";
 import { api } from "./net.js";
-import { askText, dialog } from "./shell.js";
+import { askText, dialog, signOut } from "./shell.js";
 import { at, since } from "./times.js";
 import { told, toast } from "./toast.js";
 
@@ -58,4 +58,5 @@ async function end(path, words) {
   }
   load();
 }
+$("#tools").append(button("Sign out", signOut, { icon: "key", kind: "small" }));
 load();

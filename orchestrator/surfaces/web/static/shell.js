@@ -207,6 +207,12 @@ for (const page of boot.pages) {
 bind("?", "This help", help, { group: "Everywhere" });
 bind("Control-k", "Find or do anything (Ctrl K)", palette, { group: "Everywhere" });
 bind("t", "Next theme", theme, { group: "Everywhere" });
+/** Ends this sign-in. */
+export async function signOut() {
+  await fetch("/signout", { method: "POST", headers: { "X-CSRF-Token": boot.csrf || "" }, credentials: "same-origin" }).catch(() => {});
+  location.assign("/signin");
+}
+offer({ words: "Sign out", icon: "key", act: signOut });
 offer({ words: "Change the theme", icon: "half", act: theme });
 offer({ words: "Keyboard help", icon: "keyboard", act: help });
 if (can("submit_items")) {

@@ -270,6 +270,7 @@ $("#ask").addEventListener("submit", async (/** @type {Event} */ event) => {
   field.value = "";
   list.put([made]);
   list.go(made.item_id, "key");
+  box.focus({ preventScroll: true });
 });
 $("#ask").hidden = !can("submit_items");
 offer({ words: "Reload the worklist in serving order", icon: "list", act: reload });

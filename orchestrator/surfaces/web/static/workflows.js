@@ -22,7 +22,7 @@ async function listed() {
       const figure = figures.get(one.name);
       return [
         el("span", {}, el("a", { href: `/workflows/${one.name}` }, one.title), el("br"), el("span", { class: "muted small mono" }, `${one.name} ${one.version}`)),
-        el("span", { class: "small" }, `“${(one.examples[0] || "").replaceAll(/\{(\w+)(=([^}]*))?\}/g, (/** @type {any} */ _, /** @type {string} */ slot, /** @type {any} */ __, /** @type {string} */ value) => value || slot)}”`),
+        el("span", { class: "small" }, `“${(one.examples[0] || "").replaceAll(/\{\w+(=([^}]*))?\}/g, (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ value) => value || "…")}”`),
         one.read_only ? chip("reads only", { kind: "ok", icon: "check" }) : el("span", { class: "row" }, one.tools.map((/** @type {string} */ tool) => chip(tool))),
         figure ? el("a", { href: `/runs/${figure.outcomes.at(-1).run_id}`, class: "quiet" }, sparkline(figure.outcomes)) : el("span", { class: "muted small" }, "not run yet"),
         figure?.latency_s ? lasted(figure.latency_s.p50 * 1000) : "–",
