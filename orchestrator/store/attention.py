@@ -111,18 +111,26 @@ def _below(tx: Tx, roots: Sequence[str]) -> tuple[set[str], dict[str, set[str]],
 # ---- when to look ----------------------------------------------------------------------------------------------------
 def next_due(tx: Tx) -> datetime | None:
     """When something of the open firings wants looking after; its own time, hence in the past, when it is now."""
-    found = standing(tx)
-    return min((at for one in found if (at := _wants(one, found)) is not None), default=None)
+    return min((at for _, at in _wishes(tx)), default=None)
 
 
 def wanting(tx: Tx, now: datetime) -> list[str]:
     """Ids of schedules of which something is to be looked after now."""
+    return sorted({schedule_id for schedule_id, at in _wishes(tx) if at <= now})
+
+
+def _wishes(tx: Tx) -> list[tuple[str, datetime]]:
+    """(schedule, since when) of every open firing that wants something."""
     found = standing(tx)
-    return sorted({one.schedule_id for one in found if (at := _wants(one, found)) is not None and at <= now})
+    lanes: dict[str, list[Standing]] = {}
+    for one in found:
+        lanes.setdefault(one.schedule_id, []).append(one)
+    wishes = [(one.schedule_id, _wants(one, lanes[one.schedule_id])) for one in found]
+    return [(schedule_id, at) for schedule_id, at in wishes if at is not None]
 
 
-def _wants(one: Standing, among: Sequence[Standing]) -> datetime | None:
-    same = [other for other in among if other.schedule_id == one.schedule_id]
+def _wants(one: Standing, same: Sequence[Standing]) -> datetime | None:
+    """`same`: every open firing of its schedule."""
     if one.state is FiringState.QUEUED:
         return None if any(other.is_at_work for other in same) else one.at
     if one.is_final or (WaitKind.RECONSENT.value in one.waits and not one.told) or _twin(one, same) is not None:
@@ -177,6 +185,10 @@ def _settle(tx: Tx, schedule: Schedule, one: Standing, now: datetime) -> None:
 
 def _supersede(tx: Tx, schedule: Schedule, one: Standing, twin: Standing, now: datetime) -> None:
     """The later run's cards stand for both: the earlier run ends unapproved, so that nobody is asked twice for one thing."""
+    items.lock_all(tx, [str(one.item_id), str(twin.item_id)])
+    fresh = standing(tx, schedule.schedule_id)  # INVARIANT: what somebody has decided meanwhile is not taken from them
+    if not any(each.at == one.at and _twin(each, fresh) is not None for each in fresh):
+        return
     why = f"{twin.item_id} asks for exactly the same"
     worklist.cancel(tx, str(one.item_id), "clock", now, why)
     told = {"state": FiringState.SUPERSEDED.value, "why": why, "settled_at": now}

@@ -87,6 +87,8 @@ def add(
         expects=expects,
     )
     _told(session, made, speaker)
+    if _nobody_stays(session):
+        session.output.note("Nobody works right now: it comes in time while `deputy worker` or `deputy serve` runs.")
 
 
 @command.command()
@@ -233,6 +235,16 @@ def digest(session: Session, since: str | None, speaker: str | None) -> None:
     start = _since(session, since, who) if since is not None else None
     found = session.desk.schedules.digest(who, start)
     session.output.answer(found, Text(found["text"]))
+
+
+def _nobody_stays(session: Session) -> bool:
+    """Of a local file only: whoever shares a server has workers of their own."""
+    from pathlib import Path
+
+    from orchestrator.engine import hosts, prestart
+
+    file = session.settings.store_url.partition("sqlite:///")[2]
+    return bool(file) and hosts.is_free(Path(file).with_name(prestart.LOCK_NAME))
 
 
 def _since(session: Session, text: str, who: Any) -> datetime:
