@@ -209,8 +209,8 @@ bind("Control-k", "Find or do anything (Ctrl K)", palette, { group: "Everywhere"
 bind("t", "Next theme", theme, { group: "Everywhere" });
 /** Ends this sign-in. */
 export async function signOut() {
-  await fetch("/signout", { method: "POST", headers: { "X-CSRF-Token": boot.csrf || "" }, credentials: "same-origin" }).catch(() => {});
-  location.assign("/signin");
+  const told = await fetch("/signout", { method: "POST", headers: { "X-CSRF-Token": boot.csrf || "" }, credentials: "same-origin" }).then((answer) => answer.json()).catch(() => ({}));
+  location.assign(told.next || "/signin");
 }
 offer({ words: "Sign out", icon: "key", act: signOut });
 offer({ words: "Change the theme", icon: "half", act: theme });
