@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator import clock, ids
 from orchestrator.deputy.access import Access
+from orchestrator.deputy.feedback import Feedback
 from orchestrator.deputy.figures import Figures
 from orchestrator.deputy.halts import Halts
 from orchestrator.deputy.holds import Holds
@@ -22,6 +23,7 @@ from orchestrator.deputy.memories import Memories
 from orchestrator.deputy.news import News
 from orchestrator.deputy.roles import Roles
 from orchestrator.deputy.schedules import Schedules
+from orchestrator.deputy.slack import Slack
 from orchestrator.deputy.triggers import Triggers
 from orchestrator.deputy.views import (
     WHOLE_CHAIN,
@@ -93,6 +95,8 @@ class Deputy:
         self.inbox = Inbox(store)
         self.measured = Measured(store)
         self.holds = Holds(store)
+        self.feedback = Feedback(store)
+        self.slack = Slack(store)
 
     def close(self) -> None:
         self._store.close()

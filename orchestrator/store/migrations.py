@@ -18,6 +18,7 @@ from orchestrator.store.credential_tables import credentials
 from orchestrator.store.halt_tables import halts
 from orchestrator.store.measure_tables import measures
 from orchestrator.store.schedule_tables import firings, schedules
+from orchestrator.store.slack_tables import TABLES as SLACK_TABLES
 from orchestrator.store.tables import metadata, schema_version, step_log, worklist
 from orchestrator.store.trigger_tables import followed, triggers
 
@@ -83,6 +84,10 @@ def _schedules(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[schedules, firings])
 
 
+def _slack(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=list(SLACK_TABLES))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -94,6 +99,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(8, "links, sessions, keys, roles", _access),
     Migration(9, "restores, legal holds, measures", _restores_and_measures),
     Migration(10, "schedules and their firings", _schedules),
+    Migration(11, "the Slack bot, thumbs", _slack),
 )
 
 

@@ -148,6 +148,13 @@ def nudge(tx: Tx, item_id: str, author: str, origin: str, text: str, now: dateti
     return 1 + last.get(item_id, 0)
 
 
+def was_said(tx: Tx, item_id: str, author: str, text: str, since: datetime) -> bool:
+    """Whether the author has left this very remark on the item since then."""
+    m = messages.c
+    mine = (m.tenant_id == tx.tenant_id, m.item_id == item_id, m.author == author, m.text == text, m.at >= since)
+    return bool(tx.c.scalar(sa.select(sa.func.count()).select_from(messages).where(*mine)))
+
+
 def _unfinished(tx: Tx, item_id: str) -> Any:
     row = items.locked(tx, item_id)
     if row.state in items.FINAL_STATES:

@@ -1,0 +1,173 @@
+"""What the Slack bot keeps at the front desk: deliveries, who is who, threads and the bot's own messages.
+
+Each method is one transaction. It grants nothing: who may see or do something is said by the desk's other verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator import clock
+from orchestrator.deputy.views import audited
+from orchestrator.domain.effect import Approval
+from orchestrator.domain.principal import Principal
+from orchestrator.store import approvals as approvals_table
+from orchestrator.store import outbox, slack_inbox, slack_people, slack_posts, steering, worklist
+from orchestrator.store.database import Store
+from orchestrator.store.slack_inbox import Delivery
+from orchestrator.store.slack_people import Linked
+from orchestrator.store.slack_posts import Post
+
+DOOR = "slack"
+MOST_CARDS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What Slack shows of one tree of work, and whom its open cards are for."""
+
+    posts: Sequence[Post]
+    cards: Sequence[tuple[Approval, Linked]]  # pending, with each eligible person who is known in Slack
+
+
+class Slack:
+    """Over one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # ---- deliveries --------------------------------------------------------------------------------------------------
+    def take(self, delivery_id: str, kind: str, sender: str, body: Mapping[str, Any]) -> bool:
+        """Whether it is new; durable when this returns."""
+        return self._store.write(slack_inbox.take, delivery_id, kind, sender, body, now=clock.now(), real=clock.real())
+
+    def claim(self, limit: int) -> list[Delivery]:
+        return self._store.write(slack_inbox.claim, clock.real(), limit)
+
+    def done(self, delivery: Delivery) -> None:
+        self._store.write(slack_inbox.done, delivery.delivery_id)
+
+    def put_off(self, delivery: Delivery) -> bool:
+        """False where it is given up."""
+        return self._store.write(slack_inbox.put_off, delivery, clock.real())
+
+    def park(self, delivery: Delivery, about: str) -> None:
+        self._store.write(slack_inbox.park, delivery.delivery_id, about)
+
+    def sweep(self) -> None:
+        self._store.write(slack_inbox.sweep, clock.real())
+
+    # ---- who is who --------------------------------------------------------------------------------------------------
+    def linked(self, sender: str) -> Linked | None:
+        with self._store.read() as tx:
+            return slack_people.linked(tx, sender)
+
+    def propose(self, sender: str, person: str, channel: str) -> None:
+        """To be confirmed by themselves."""
+        with self._store.tx() as tx:
+            slack_people.propose(tx, sender, person, channel, clock.now())
+
+    def confirm(self, who: Principal, sender: str) -> bool:
+        """From now on this sender speaks as the person; what they had sent before goes on. False where nothing was open."""
+        with self._store.tx() as tx:
+            if not slack_people.confirm(tx, sender, who.principal_id, clock.now()):
+                return False
+            slack_inbox.release(tx, waiting_for(sender))
+            audited(tx, who, "slack.linked", clock.now(), {"sender": sender, "person": who.principal_id})
+            return True
+
+    def unlink(self, who: Principal, sender: str) -> bool:
+        """Their Slack user speaks for nobody any more."""
+        with self._store.tx() as tx:
+            known = slack_people.linked(tx, sender)
+            if known is None or known.person != who.principal_id or not slack_people.forget(tx, sender):
+                return False
+            audited(tx, who, "slack.unlinked", clock.now(), {"sender": sender, "person": who.principal_id})
+            return True
+
+    # ---- threads -----------------------------------------------------------------------------------------------------
+    def bind(self, place: str, item_id: str) -> None:
+        """The thread is about this item; what came in there too early goes on."""
+        with self._store.tx() as tx:
+            slack_people.bind(tx, place, item_id, clock.now())
+            slack_inbox.release(tx, waiting_for(place))
+
+    def bound(self, place: str) -> str | None:
+        with self._store.read() as tx:
+            return slack_people.bound(tx, place)
+
+    def was_said(self, item_id: str, author: str, text: str, delivery: Delivery) -> bool:
+        """Whether a remark of this delivery is there already: it may have been handled before a crash."""
+        with self._store.read() as tx:
+            return steering.was_said(tx, item_id, author, text, delivery.received_at)
+
+    # ---- the bot's own messages --------------------------------------------------------------------------------------
+    def intend(self, post: Post) -> bool:
+        return self._store.write(slack_posts.intend, post, clock.now())
+
+    def post(self, post_id: str) -> Post | None:
+        with self._store.read() as tx:
+            return slack_posts.get(tx, post_id)
+
+    def lease(self, post_id: str) -> Post | None:
+        return self._store.write(slack_posts.lease, post_id, clock.real())
+
+    def attempting(self, post_id: str) -> None:
+        self._store.write(slack_posts.attempting, post_id, clock.real())
+
+    def record(self, post_id: str, *, ts: str, shown: str | None, settled: bool) -> None:
+        self._store.write(slack_posts.record, post_id, ts=ts, shown=shown, settled=settled)
+
+    def let_go(self, post_id: str, *, attempted: bool = True) -> None:
+        self._store.write(slack_posts.let_go, post_id, attempted=attempted)
+
+    def moved(self, post_id: str, channel: str, thread_ts: str | None, *, is_private: bool) -> None:
+        self._store.write(slack_posts.moved, post_id, channel, thread_ts, is_private=is_private)
+
+    def settle(self, post_ids: Sequence[str]) -> None:
+        if post_ids:
+            self._store.write(slack_posts.settle, post_ids)
+
+    def followed(self, root_id: str) -> Followed:
+        with self._store.read() as tx:
+            family = [root_id, *worklist.descendants(tx, root_id)]
+            known: dict[str, list[Linked]] = {}
+            cards = []
+            for approval in approvals_table.of_items(tx, family):
+                if approval.state.value != "pending":
+                    continue
+                for person in approval.eligible:
+                    if person not in known:
+                        known[person] = slack_people.senders_of(tx, person)
+                    cards += [(approval, one) for one in known[person]]
+            return Followed(posts=slack_posts.of_item(tx, root_id), cards=cards)
+
+    def unsettled(self) -> list[str]:
+        """Root items that Slack may show wrongly: with open cards, or with messages that something may still change."""
+        with self._store.read() as tx:
+            found = dict.fromkeys(slack_posts.unsettled(tx))
+            for card in approvals_table.list_pending(tx, limit=MOST_CARDS):
+                found[worklist.get(tx, card.item_id).root_id] = None
+            return list(found)
+
+    def root_of(self, item_id: str) -> str:
+        with self._store.read() as tx:
+            return worklist.get(tx, item_id).root_id
+
+    def due(self, limit: int = 100) -> list[tuple[int, str, str]]:
+        """(number, item, kind) of addressed news that Slack was asked to be told, oldest first."""
+        with self._store.read() as tx:
+            found = outbox.due(tx, clock.now(), limit)
+            return [(one.outbox_id, one.item_id, one.kind) for one in found if (one.address or {}).get("door") == DOOR]
+
+    def told(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            with self._store.tx() as tx:
+                outbox.delivered(tx, numbers, clock.now())
+
+
+def waiting_for(what: str) -> str:
+    """What a parked delivery waits for: somebody's confirmation (a sender), or a thread's first message (a place)."""
+    return f"for {what}"
