@@ -24,8 +24,10 @@ from pydantic_settings.sources import DotEnvSettingsSource, PydanticBaseSettings
 from orchestrator.access_settings import AccessSettings
 from orchestrator.account_settings import AccountSettings
 from orchestrator.errors import UsageError
+from orchestrator.mcp_settings import McpSettings
 from orchestrator.model_settings import ModelSettings, web_address
 from orchestrator.operation_settings import OperationSettings
+from orchestrator.slack_settings import SlackSettings
 
 PREFIX = "DEPUTY_"
 FILE_NAME = "deputy.toml"
@@ -48,7 +50,7 @@ class Origin:
         return self.kind if not self.place else f"{self.kind} {self.place}"
 
 
-class Settings(AccessSettings, AccountSettings, OperationSettings):
+class Settings(AccessSettings, AccountSettings, McpSettings, OperationSettings, SlackSettings):
     """All settings, checked. Made by `load`, which knows the sources; never changed afterwards."""
 
     model_config = SettingsConfigDict(

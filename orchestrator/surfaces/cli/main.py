@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": "Look for what is wrong, with a fix for each.",
     "capabilities": "Everything this program can do, for programs.",
     "serve": "The desk in the browser and over HTTP.",
+    "mcp": "The door for assistants on stdin and stdout (Model Context Protocol).",
     "halt": "The kill switch: stop everything, one agent or one connector; --lift goes on.",
     "backup": "Everything in one file, while it goes on working.",
     "restore": "A backup in place of what is there; what it leaves in doubt is looked up.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -64,11 +65,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 
 def application(
-    desk: Deputy, sessions: Sessions, settings: Settings, *, drain: Drain | None = None, more: Sequence[BaseRoute] = ()
+    desk: Deputy,
+    sessions: Sessions,
+    settings: Settings,
+    *,
+    drain: Drain | None = None,
+    feed: Feed | None = None,
+    more: Sequence[BaseRoute] = (),
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> Starlette:
-    """`drain`: tells of the server's end. `more`: routes of other doors on the same server."""
+    """`drain`: tells of the server's end. `more`, `lifespan`: other doors on the same server; `feed`: the one they share with it."""
     drain = drain or Drain()
-    room = Room(desk=desk, settings=settings, feed=Feed(desk, drain))
+    room = Room(desk=desk, settings=settings, feed=feed or Feed(desk, drain))
     return Starlette(
         routes=[
             *health.routes(desk, drain),
@@ -81,4 +89,5 @@ def application(
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1000), Middleware(Identify, sessions=sessions)],
         exception_handlers=problems.handlers(),
+        lifespan=lifespan,
     )

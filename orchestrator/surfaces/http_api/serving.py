@@ -22,7 +22,9 @@ from orchestrator.settings import Settings
 from orchestrator.surfaces.http_api.auth.rules import Rules, check_bind, is_loopback
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
+from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.http_api.server import application
+from orchestrator.surfaces.mcp_server import door
 
 DRAIN_S = 20  # requests under way
 WORKER_DRAIN_S = 25.0  # the worker's own limit is 20
@@ -37,8 +39,12 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
     check_bind(settings, host, has_keys=desk.access.has_keys())
     sessions = Sessions(desk, Rules.of(settings, host))
     drain = Drain()
+    feed = Feed(desk, drain)
+    assistants = door.over_http(desk, settings, sessions.rules, feed, drain)
     config = uvicorn.Config(
-        application(desk, sessions, settings, drain=drain),
+        application(
+            desk, sessions, settings, drain=drain, feed=feed, more=assistants.routes(), lifespan=assistants.lifespan
+        ),
         host=host,
         port=port,
         log_config=None,

@@ -34,6 +34,7 @@ BY_ADDRESS = "/metrics"  # asked by address too, and tells whoever has a key
 # Doors that know their callers by themselves: no cookie, key or proxy of ours has a say there.
 OWN_DOORS = ("/mcp", "/slack/")
 SIGN_IN = "/signin"
+OWN_DOOR = "/mcp"  # takes no cookie and no proxy's header, and reads its bearer tokens itself
 LOOK_AGAIN_S = 3.0  # whether whoever hears a stream still may
 LARGEST_REQUEST = 4_000_000  # bytes, whatever the route; the JSON interface takes less
 POLICY = (
@@ -146,6 +147,8 @@ class Identify:
         return caller
 
     async def _caller(self, request: HTTPConnection, place: str) -> Caller | None:
+        if request.scope["path"] == OWN_DOOR:
+            return None
         access = self._sessions.desk.access
         if (sent := request.headers.get("authorization")) is not None:
             scheme, _, text = sent.partition(" ")

@@ -125,6 +125,17 @@ class Provider:
             claims = self._with_details(claims, token["access_token"])
         return self._identity(claims)
 
+    def access(self, text: str, *, audience: str) -> tuple[Identity, str]:
+        """Whom an access token stands for that was made for `audience`, and the client that it was given to (RFC 9068).
+
+        Raises Unauthorized, NotEligible, WireError as `finish`.
+        """
+        claims = self._claims(text, audience)
+        if "email" not in claims:
+            claims = self._with_details(claims, text)
+        client = claims.get("client_id") or claims.get("azp")
+        return self._identity(claims), client if isinstance(client, str) else "unnamed"
+
     def farewell(self, back: str) -> str | None:
         """Where a browser goes to sign out there, too (OpenID Connect RP-Initiated Logout 1.0); None where the provider has no such page."""
         try:
@@ -174,6 +185,13 @@ class Provider:
 
     def _verified(self, text: str, nonce: str) -> dict[str, Any]:
         """The id token's claims (OpenID Connect Core 1.0, section 3.1.3.7)."""
+        claims = self._claims(text, self._client_id, iat={"essential": True}, nonce={"essential": True, "value": nonce})
+        if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != self._client_id:
+            raise Unauthorized(f"what {self.name} sent is for another program", fix="begin again")
+        return claims
+
+    def _claims(self, text: str, audience: str, **more: Any) -> dict[str, Any]:
+        """The claims of a token that the provider signed for `audience`, in force now. Raises Unauthorized."""
         from joserfc import jwt
         from joserfc.errors import InvalidKeyIdError, JoseError
 
@@ -186,19 +204,16 @@ class Provider:
                 now=int(clock.real().timestamp()),
                 leeway=LEEWAY_S,
                 iss={"essential": True, "value": self.issuer_said},
-                aud={"essential": True, "value": self._client_id},
+                aud={"essential": True, "value": audience},
                 sub={"essential": True},
                 exp={"essential": True},
-                iat={"essential": True},
-                nonce={"essential": True, "value": nonce},
+                **more,
             )
             claims = dict(token.claims)
             registry.validate(claims)
         except (JoseError, ValueError) as error:
-            log.warning("sign-in: the id token does not hold: %s", type(error).__name__)
+            log.warning("sign-in: a token does not hold: %s", type(error).__name__)
             raise Unauthorized(f"what {self.name} sent does not hold", fix="begin again") from None
-        if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != self._client_id:
-            raise Unauthorized(f"what {self.name} sent is for another program", fix="begin again")
         return claims
 
     def _with_details(self, claims: dict[str, Any], access_token: str) -> dict[str, Any]:

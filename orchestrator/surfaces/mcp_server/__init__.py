@@ -1,0 +1,1 @@
+"""The door for assistants and other programs that speak the Model Context Protocol."""
