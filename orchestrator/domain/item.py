@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 DEFAULT_PRIORITY = 100
 PRIORITY_STEP = timedelta(minutes=1)  # one point of priority is worth a minute of waiting, so nothing starves
+DUE_WITHIN = (datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))  # leaves room for every shift
 PRIORITY_RANGE = range(-1_000_000, 1_000_001)
 
 
@@ -51,9 +52,10 @@ def virtual_deadline(*, created_at: datetime, due_at: datetime | None, priority:
     """The instant an item is served by: its due date or creation, shifted by a minute for each point of priority.
 
     Stored once, so that ageing rewrites nothing: anything that keeps arriving later gets a later deadline, hence an item
-    overtaken by urgent work is reached in bounded time.
+    overtaken by urgent work is reached in bounded time. A due date further away than `DUE_WITHIN` counts as its nearer end.
     """
-    return (due_at or created_at) + (priority - DEFAULT_PRIORITY) * PRIORITY_STEP
+    base = created_at if due_at is None else min(max(due_at, DUE_WITHIN[0]), DUE_WITHIN[1])
+    return base + (priority - DEFAULT_PRIORITY) * PRIORITY_STEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

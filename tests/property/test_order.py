@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_STEP, State, virtual_deadline
+from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE, PRIORITY_STEP, State, virtual_deadline
 from orchestrator.domain.outcome import Done
 from orchestrator.store import lease, workers, worklist
 from orchestrator.store.database import Store
@@ -90,3 +90,11 @@ def test_a_smaller_priority_is_more_urgent(first: int, second: int) -> None:
     two = virtual_deadline(created_at=NOW, due_at=None, priority=second)
     assert (one - two) == (first - second) * PRIORITY_STEP
     assert virtual_deadline(created_at=NOW, due_at=None, priority=DEFAULT_PRIORITY) == NOW
+
+
+@given(st.sampled_from(PRIORITY_RANGE), st.datetimes(timezones=st.just(UTC)))
+def test_any_due_date_can_be_shifted_by_any_priority(priority: int, due_at: datetime) -> None:
+    """A due date at either end of the calendar still has an instant to be served by, and an order of its own priorities."""
+    for due in (due_at, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        found = virtual_deadline(created_at=NOW, due_at=due, priority=priority)
+        assert found <= virtual_deadline(created_at=NOW, due_at=due, priority=PRIORITY_RANGE[-1])
