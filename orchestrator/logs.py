@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from orchestrator import ids, telemetry
 ROOT: Final = "deputy"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _about: ContextVar[Mapping[str, str]] = ContextVar("deputy_log_about", default=_NOTHING)
+_FRAME: Final = re.compile(
+    r'  File "[^"\n]+\.py", line \d+, in [\w<>.]+'
+)  # where it happened is no secret, however long its path
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -73,7 +77,8 @@ class Plain(logging.Formatter):
 
 def _trouble(formatter: logging.Formatter, record: logging.LogRecord) -> str | None:
     if record.exc_info and record.exc_info[0] is not None:
-        return telemetry.redact(formatter.formatException(record.exc_info))
+        told = formatter.formatException(record.exc_info).split("\n")
+        return "\n".join(line if _FRAME.fullmatch(line) else telemetry.redact(line) for line in told)
     return None
 
 

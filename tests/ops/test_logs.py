@@ -93,6 +93,21 @@ def test_no_secret_is_written(form: str) -> None:
     assert [one for one in CANARIES if one in out.getvalue()] == []
 
 
+def test_a_traceback_says_where() -> None:
+    """A long path of a file is no secret: whoever is sent to the log finds the line. What the error quotes is still taken out."""
+    out = begun()
+    where = "/" + "somewhere_deep/" * 5 + "module.py"
+
+    try:
+        exec(compile(f"\nraise ValueError('{CANARIES[0]}')", where, "exec"))  # noqa: S102
+    except ValueError:
+        logging.getLogger("deputy.http").exception("failed")
+
+    told = json.loads(out.getvalue())["exception"]
+    assert f'File "{where}", line 2, in <module>' in told
+    assert CANARIES[0] not in told
+
+
 def test_a_worker_writes_no_secret_of_its_settings(tmp_path: Path) -> None:
     """Everything at its most talkative: a worker with keys everywhere, one request, an unreachable model."""
     home = tmp_path / "home"
