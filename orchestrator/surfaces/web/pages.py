@@ -7,6 +7,7 @@ server does not have, are absent.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from orchestrator.surfaces.http_api.auth.caller import Caller, require
 from orchestrator.surfaces.http_api.endpoint import Endpoint
 
 HERE = Path(__file__).parent
+STATIC = HERE / "static"
 FIRST_ROWS = 60  # what comes with the page, so that it is there at once
 
 
@@ -186,17 +188,36 @@ PAGES: tuple[Page, ...] = (
 )
 
 
+class Lasting(StaticFiles):
+    """Files under a path that names their content: a browser asks for each once."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _digest() -> str:
+    """Of all static files together, so that modules of one page are of one version."""
+    told = hashlib.sha256()
+    for file in sorted(STATIC.iterdir()):
+        told.update(file.name.encode() + b"\0" + file.read_bytes())
+    return told.hexdigest()[:16]
+
+
 def routes(desk: Deputy, endpoints: Sequence[Endpoint] = ()) -> list[BaseRoute]:
     """Every page whose operation is among the endpoints, and the static files."""
     templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     endpoints = [one for one in endpoints if one.is_built]
     there = {one.name for one in endpoints}
     pages = [page for page in PAGES if page.needs in there]
+    static = f"/static/{_digest()}"
+    templates.globals["static"] = static
     made: list[BaseRoute] = []
     for page in pages:
         handler = _handler(desk, templates, page, pages, endpoints)
         made += [Route(path, handler, methods=["GET"]) for path in (page.path, page.below) if path]
-    return [*made, Mount("/static", StaticFiles(directory=HERE / "static"))]
+    return [*made, Mount(static, Lasting(directory=STATIC)), Mount("/static", StaticFiles(directory=STATIC))]
 
 
 def _handler(

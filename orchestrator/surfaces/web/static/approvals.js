@@ -5,7 +5,7 @@ import { iconOf } from "./effects.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
-import { api } from "./net.js";
+import { api, oneAtATime } from "./net.js";
 import { draw, progressWords, short } from "./rows.js";
 import { askText, count, offer } from "./shell.js";
 import { setNow } from "./times.js";
@@ -264,9 +264,8 @@ box.addEventListener("scroll", () => {
   }
 });
 
-/** @param {string} state */
-async function load(state) {
-  showing = state;
+const load = oneAtATime(async () => {
+  const state = showing;
   try {
     let cursor;
     /** @type {any[]} */
@@ -287,7 +286,7 @@ async function load(state) {
   $("#none")?.remove();
   if (!list.rows.size) box.append(el("div", { id: "none" }, el("p", { class: "empty" }, state === "pending" ? "All decided." : "Nothing here.")));
   paintBulk();
-}
+});
 
 let fetching = 0;
 /** @type {Set<string>} */
@@ -299,7 +298,7 @@ function want(id) {
     fetching = 0;
     const ids = [...wanted];
     wanted.clear();
-    if (ids.length > 8) return load(showing);
+    if (ids.length > 8) return load();
     for (const one of await Promise.all(ids.map((id) => api(`/approvals/${id}`).catch(() => null)))) if (one) arrive(one);
     list.paint();
     if (shownId === null && !list.cursor) detail.replaceChildren(nothing(waiting));
@@ -334,7 +333,7 @@ onNews((news) => {
   if (id) want(id);
 });
 onState((state) => {
-  if (state === "reload") load(showing);
+  if (state === "reload") load();
 });
 
 // ---- keys -----------------------------------------------------------------------------------------------------------
@@ -381,7 +380,8 @@ $("#q").addEventListener("input", () => {
 $("#state").addEventListener("change", () => {
   list.cursor = null;
   show(null, "load");
-  load($("#state").value);
+  showing = $("#state").value;
+  load();
 });
 $("#hide").addEventListener("click", hide);
 addEventListener("popstate", () => {
@@ -400,7 +400,6 @@ else if (matchMedia("(min-width: 900px)").matches && start.rows.length) list.go(
 else show(null, "load");
 list.paint();
 paintBulk();
-if (!start.rows.length) load("pending");
-else if (start.total > start.rows.length) setTimeout(() => load("pending"));
+if (start.total !== start.rows.length || !start.rows.length) setTimeout(load);
 if (!$("dialog[open]")) box.focus({ preventScroll: true });
 performance.mark("interactive");

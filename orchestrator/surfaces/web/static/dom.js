@@ -29,6 +29,7 @@ export function el(tag, attributes = {}, ...kids) {
   return made;
 }
 
+const ICONS = new URL("./icons.svg", import.meta.url).pathname;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} tag @param {Record<string, any>} [attributes] @param {...any} kids @returns {any} */
@@ -41,7 +42,7 @@ export function svg(tag, attributes = {}, ...kids) {
 
 /** @param {string} name @param {string} [label] said aloud; without one it is decoration */
 export function icon(name, label) {
-  const made = svg("svg", { class: "i" }, svg("use", { href: `/static/icons.svg#${name}` }));
+  const made = svg("svg", { class: "i" }, svg("use", { href: `${ICONS}#${name}` }));
   if (label) {
     made.setAttribute("role", "img");
     made.setAttribute("aria-label", label);

@@ -53,6 +53,24 @@ export async function api(path, how = {}) {
   return told;
 }
 
+/** Runs `work` one at a time; asked again meanwhile, once more afterwards. However often it is asked, the desk is not flooded. @param {() => Promise<any>} work */
+export function oneAtATime(work) {
+  let busy = false;
+  let again = false;
+  return async () => {
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    do {
+      again = false;
+      await work();
+    } while (again);
+    busy = false;
+  };
+}
+
 /** All entries of a paged list, up to `most`. @param {string} path @param {string} name @param {Record<string, any>} query @param {number} most */
 export async function every(path, name, query = {}, most = 2000) {
   const found = [];

@@ -4,7 +4,7 @@ import { actions, answer, answerFreely, act, FINAL, isOpen, nudge, sections, sno
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
-import { api, every } from "./net.js";
+import { api, every, oneAtATime } from "./net.js";
 import { count, offer, submit } from "./shell.js";
 import { at, since } from "./times.js";
 import { told, toast } from "./toast.js";
@@ -204,14 +204,13 @@ let due = 0;
 onNews((news) => {
   if (news.kind === "run.progress" || !news.item_id) return;
   if (news.item_id === list.cursor || news.root_id === list.cursor) refresh();
-  due ||= setTimeout(async () => {
+  due ||= setTimeout(() => {
     due = 0;
-    if (document.querySelector(".dragged")) return;
-    await settle();
+    if (!document.querySelector(".dragged")) settle();
   }, 300);
 });
 /** New states go into their rows; new rows come at the end; nothing that is seen moves until the reader reloads or reorders. */
-async function settle() {
+const settle = oneAtATime(async () => {
   const fresh = await every("/items", "items", { state: STATES[/** @type {"open"} */ (showing)], limit: 500 }, 10000).catch(() => null);
   if (!fresh) return;
   const known = new Set(fresh.map((row) => row.item_id));
@@ -222,7 +221,7 @@ async function settle() {
     if (found) list.put([{ ...row, ...found, why_here: cut(found.text || found.error?.message || found.why_here || "", 90) }]);
   }
   if (showing === "open") count("work", fresh.length);
-}
+});
 onState((state) => {
   if (state === "reload") reload();
 });
