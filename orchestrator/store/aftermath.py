@@ -19,6 +19,7 @@ from orchestrator.store.access_tables import keys
 from orchestrator.store.database import Tx
 from orchestrator.store.items import UNFINISHED, W
 from orchestrator.store.schedule_tables import schedules as schedule_rows
+from orchestrator.store.slack_tables import slack_inbox
 from orchestrator.store.tables import approvals, effects, worklist
 from orchestrator.store.trigger_tables import followed
 
@@ -37,6 +38,7 @@ class Aftermath:
     pending: int  # cards that are open again, whatever was decided about them since
     accounts: int  # followed accounts, which begin at what is new now
     schedules: int  # schedules that came due meanwhile, which go on with their next time
+    deliveries: int  # what people had said to a chat bot and nobody had answered: dropped, for it may have been
     keys: int  # keys of programs that count again, those among them that were taken back since
 
 
@@ -98,6 +100,7 @@ def record(tx: Tx, taken_at: datetime, digest: str, now: datetime, *, actor: str
     if is_doubted:
         _, voided = doubt(tx, taken_at, now, actor=actor)
     skipped = _skip_lost_times(tx, taken_at, now, actor=actor) if is_doubted else 0
+    dropped = _drop_deliveries(tx) if is_doubted else 0
     accounts = tx.c.execute(
         sa.update(followed)
         .where(F.tenant_id == tx.tenant_id)
@@ -120,8 +123,16 @@ def record(tx: Tx, taken_at: datetime, digest: str, now: datetime, *, actor: str
         pending=_count(tx, approvals, A.tenant_id == tx.tenant_id, A.state == ApprovalState.PENDING.value),
         accounts=accounts if is_doubted else 0,
         schedules=skipped,
+        deliveries=dropped,
         keys=_count(tx, keys, keys.c.tenant_id == tx.tenant_id, keys.c.revoked_at.is_(None)) if is_doubted else 0,
     )
+
+
+def _drop_deliveries(tx: Tx) -> int:
+    """How many deliveries were open. A request made of one since the backup is gone, and its key with it: it would be made again."""
+    d = slack_inbox.c
+    is_open = (d.tenant_id == tx.tenant_id, d.state.in_(("taken", "parked")))
+    return tx.c.execute(sa.update(slack_inbox).where(*is_open).values(state="failed", body={})).rowcount
 
 
 def _skip_lost_times(tx: Tx, taken_at: datetime, now: datetime, *, actor: str) -> int:

@@ -31,6 +31,7 @@ from orchestrator.gate.sealing import seal
 from orchestrator.settings import Settings
 from orchestrator.store import audit, connections, credentials, dump, migrations, schedules
 from orchestrator.store.database import Store
+from orchestrator.store.slack_tables import slack_inbox
 from orchestrator.surfaces.cli import checkup
 from tests.e2e.place import CALL, DANA, Place, tools
 
@@ -295,6 +296,27 @@ def test_a_schedule_of_the_lost_time_goes_on_with_its_next(place: Place, tmp_pat
     assert after.next_at is not None
     assert now < after.next_at <= now + timedelta(hours=1)
     assert (firing.at, firing.state.value) == (at, "missed")
+
+
+def test_what_the_bot_had_not_answered_is_not_asked_twice(place: Place, tmp_path: Path) -> None:
+    """It may have become a request since, whose key is gone: it is dropped, and told."""
+    store = Store.open(place.settings.store_url)
+    at = clock.now()
+    row = {
+        "tenant_id": "default", "delivery_id": "Ev1", "number": 1, "kind": "message", "sender": "T1/U1", "body": {"text": CALL},
+        "state": "taken", "attempts": 0, "received_at": at, "real_at": at,
+    }  # fmt: skip
+    with store.tx() as tx:
+        tx.c.execute(sa.insert(slack_inbox), [row])
+    made = backups.make(place.settings, tmp_path)
+
+    done = restoring.restore(place.settings, made.path, actor="operator", force=True)
+
+    with store.read() as tx:
+        (left,) = tx.c.execute(sa.select(slack_inbox.c.state, slack_inbox.c.body)).all()
+    store.close()
+    assert done.aftermath.deliveries == 1
+    assert tuple(left) == ("failed", {})
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ def _tell(session: Session, told: dict[str, Any], first: str) -> None:
         "pending": "cards are open: what was decided about them since is not known here",
         "accounts": "followed accounts begin at what is new now; what came in between is not picked up",
         "schedules": "schedules came due meanwhile: they may have run, so they go on with their next time",
+        "deliveries": "messages to the bot were not answered then, and may have been since: say them again where they were not",
         "keys": "keys of programs count again, those taken back since the backup, too: look through `deputy config key ls`",
     }
     lines += [Text(f"  {after[name]} {words}") for name, words in sentences.items() if after.get(name)]
