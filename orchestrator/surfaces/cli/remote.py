@@ -15,6 +15,7 @@ from orchestrator.domain.principal import Principal
 from orchestrator.errors import NotFound, UsageError
 from orchestrator.store.database import Store
 from orchestrator.surfaces.cli.line import Line
+from orchestrator.surfaces.cli.remote_access import RemoteAccess, RemoteRoles
 from orchestrator.surfaces.cli.remote_rooms import (
     RemoteHalts,
     RemoteLibrary,
@@ -56,6 +57,8 @@ class RemoteDesk(Deputy):
         self.schedules = RemoteSchedules(nothing, line)
         self.halts = RemoteHalts(nothing, line)
         self.library = RemoteLibrary(nothing, line)
+        self.roles = RemoteRoles(nothing, line)
+        self.access = RemoteAccess(nothing, self.roles, line)
 
     def close(self) -> None:
         self._line.close()

@@ -270,3 +270,27 @@ def test_a_real_server_forgets_nobody_and_tells_nothing(place: Place) -> None:
     printed = "".join(first + second)
 
     assert token not in printed and made["key"] not in printed and HERE not in printed
+
+
+def test_keys_and_roles_from_afar(place: Place) -> None:
+    """The same commands with DEPUTY_URL and an admin's key: what they make is made there, and no more than the key may."""
+    admin = key_of(place, ["read", "submit", "audit", "admin"])
+    place.close()
+    with served(place.home) as (address, _, _):
+        patient().get(f"{address}/livez", timeout=10)
+        place.set(url=address, token=admin)
+        code, made = place.deputy("config", "key", "create", "--scope", "read", "--expires", "12h")
+        assert code == 0 and place.deputy("config", "key", "create", "--scope", "operate")[1]["error"] == "not_eligible"
+        me = requests.get(f"{address}/api/v1/me", headers=bearer(made["key"]), timeout=10).json()
+        assert me["key_id"] == made["key_id"]
+        listed = place.deputy("config", "key", "ls")[1]
+        assert made["key_id"] in str(listed) and made["key"] not in str(listed)
+        assert place.deputy("config", "key", "rm", made["key_id"])[1]["state"] == "revoked"
+        told = place.deputy("people", "role", AISHA, "approver", "--family", "mail")[1]
+        assert (told["effective"], told["limits"]) == (["approver"], {"families": ["mail"]})
+        given = [one for one in place.deputy("people", "roles")[1] if one["person"] == AISHA]  # type: ignore[index]  # a list
+        assert given[0]["roles"] == ["approver"]
+        assert place.deputy("config", "session", "ls")[0] == 0
+        assert place.deputy("config", "session", "end")[1]["ended"] == 0
+        assert place.deputy("config", "link")[1]["error"] == "usage"
+        place.set(url="", token="")
