@@ -32,6 +32,7 @@ from orchestrator.deputy.views import (
     approval_card,
     audited,
     brief,
+    briefs,
     connection_entry,
     digest,
     document,
@@ -69,6 +70,7 @@ from orchestrator.store import spans as spans_table
 from orchestrator.store import workers as workers_table
 from orchestrator.store.database import Store, Tx
 
+SPOKEN = 50  # items of a page that say in full why each stands where it stands
 Done = tuple[str, Mapping[str, Any]]  # kind and body of the audit event of what was done
 
 
@@ -198,8 +200,9 @@ class Deputy:
                 limit=limit,
                 cursor=cursor,
             )
-            briefs = [brief(tx, item, now) for item in page.items]
-        return {"items": briefs, "next": page.next}
+            few = len(page.items) <= SPOKEN
+            told = [brief(tx, item, now) for item in page.items] if few else briefs(tx, page.items, now)
+        return {"items": told, "next": page.next}
 
     def bump(self, who: Principal, item_id: str) -> dict[str, Any]:
         """Puts it ahead of everything that is ready, at once."""

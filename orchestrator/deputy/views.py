@@ -84,6 +84,21 @@ def brief(tx: Tx, item: Item, now: datetime) -> dict[str, Any]:
     )
 
 
+def briefs(tx: Tx, found: Sequence[Item], now: datetime) -> list[dict[str, Any]]:
+    """Of a long page, in a few queries: of those still in line it says the place, and not who is before them."""
+    standing = worklist.standings(tx, [item.item_id for item in found], now)
+    return [
+        documents.brief(
+            item,
+            position=standing[item.item_id].position,
+            why_here=standing[item.item_id].why_here,
+            waiting_on=standing[item.item_id].waiting_on,
+            pausing=standing[item.item_id].is_pausing,
+        )
+        for item in found
+    ]
+
+
 def document(tx: Tx, item: Item) -> dict[str, Any]:
     now = clock.now()
     tree = trees.load(tx, item.item_id, now)

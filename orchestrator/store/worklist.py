@@ -42,6 +42,7 @@ __all__ = [
     "resume",
     "set_due",
     "snooze",
+    "standings",
     "submit",
     "submit_many",
     "tree",
@@ -163,6 +164,7 @@ class Page:
     next: str | None
 
 
+RANKED = 20_000  # places in line that a page of a list counts out
 COUNTED = 200  # places in line that are counted out for many items at once
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -270,6 +272,48 @@ def why_here_many(tx: Tx, rows: Sequence[Any], now: datetime, kinds: Mapping[str
         else:
             said[row.item_id] = _settled_words(item_of(row), now)
     return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where an item stands, as a list shows it."""
+
+    position: int | None
+    why_here: str
+    waiting_on: Sequence[str]
+    is_pausing: bool
+
+
+def standings(tx: Tx, item_ids: Sequence[str], now: datetime) -> dict[str, Standing]:
+    """Item id → where it stands, of a whole page in a few queries; places in line are counted out up to `RANKED`."""
+    places: dict[str, int] = {}
+    found: dict[str, Standing] = {}
+    key = (W.deadline_at, W.item_id)
+    place = sa.func.row_number().over(order_by=key).label("place")
+    line = sa.select(W.item_id, place).where(*_ready_of(tx)).order_by(*key).limit(RANKED).subquery()
+    for part in items.slices(item_ids):
+        rows = tx.c.execute(sa.select(worklist).where(W.tenant_id == tx.tenant_id, W.item_id.in_(part))).all()
+        if any(row.state == State.READY.value for row in rows):
+            ranks = tx.c.execute(sa.select(line).where(line.c.item_id.in_(part)))
+            places |= {row.item_id: row.place for row in ranks}
+        kinds = items.open_kinds(tx, [row.item_id for row in rows if row.state == State.WAITING.value])
+        for row in rows:
+            pausing = bool(row.paused) and (row.state == State.RUNNING.value or items.runs_below(tx, row.item_id))
+            reasons: Sequence[str] = ()
+            if row.state == State.WAITING.value:
+                reasons = reasons_of(row, kinds.get(row.item_id, ()), is_pausing=pausing)
+                words = _waiting_words(row, reasons, now)
+            elif row.state == State.READY.value:
+                at = places.get(row.item_id)
+                stands = f"{_ordinal(at)} in line" if at else f"Behind more than {RANKED} others"
+                due = f", due {row.due_at:%Y-%m-%d %H:%M} UTC" if row.due_at else ""
+                words = f"{stands}: priority {row.priority}{due}, submitted{_ago(row.created_at, now)}."
+            else:
+                words = _settled_words(item_of(row), now)
+            found[row.item_id] = Standing(
+                position=places.get(row.item_id), why_here=words, waiting_on=reasons, is_pausing=pausing
+            )
+    return found
 
 
 def waiting_on(tx: Tx, item_id: str) -> list[str]:

@@ -91,7 +91,8 @@ def test_a_database_of_the_first_version_is_led_on(store: Store) -> None:
     """Its effects get the column for what they have reserved."""
     with store.tx() as tx:
         tx.c.execute(sa.text("alter table effects drop column reserved"))
-        tx.c.execute(sa.text("alter table worklist drop column lost_since"))
+        for later in ("lost_since", "legal_hold"):
+            tx.c.execute(sa.text(f"alter table worklist drop column {later}"))
         tx.c.execute(sa.delete(schema_version).where(schema_version.c.version > 1))
         assert migrations.migrate(tx.c) == migrations.MIGRATIONS[-1].version
     test_a_reservation_goes_with_the_effect(store)
