@@ -159,3 +159,19 @@ def test_a_narrow_screen_goes_from_list_to_card_and_back(desk: Desk, page: Page)
 
     expect(option(page, card)).to_contain_text("Approved")
     assert desk.state(card) == "approved"
+
+
+def test_nothing_is_approved_from_beside_a_changed_call(desk: Desk, page: Page) -> None:
+    """While the form is open there is no Approve, and the key does nothing."""
+    card = desk.park("Planning")
+    opened(page, 1)
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.get_by_label("title")).to_be_focused()
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    page.locator("#list").focus()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Leave it").click()
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+
+    assert desk.state(card) == "pending"

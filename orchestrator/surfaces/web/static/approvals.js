@@ -192,8 +192,10 @@ async function edit(id) {
   const card = cards.get(id);
   if (!card || list.rows.get(id)?.state !== "pending" || !can("decide_approval")) return;
   editing = true;
+  detail.querySelector(".actions")?.remove(); // nobody approves the old call from beside a changed one
   const changed = await editor(card, detail.querySelector(".card-body"));
   editing = false;
+  if (shownId !== id) return;
   if (!changed) return paintCard();
   if (!Object.keys(changed).length) {
     toast("Nothing was changed.");
@@ -339,7 +341,7 @@ onState((state) => {
 // ---- keys -----------------------------------------------------------------------------------------------------------
 /** The card that is on the screen whole, and this person's to decide: nobody decides what they cannot see. @returns {string|null} */
 function here() {
-  if (shownId === null || shownId !== list.cursor) return null;
+  if (shownId === null || shownId !== list.cursor || editing) return null;
   const card = cards.get(shownId);
   if (!card) toast("The card is not here yet.");
   else if (!card.eligible.includes(boot.who) || !can("decide_approval")) toast(`${card.eligible.join(", ")} may decide this.`);

@@ -16,7 +16,7 @@ function paint() {
       { class: "page stack" },
       shown.length
         ? table("People", ["Name", "Role", "Zone and hours", "", "From"], shown.map((one) => [
-            el("span", { class: "row" }, face(one.name, !one.inside), el("span", {}, el("b", {}, one.name), one.address === boot.who && " (you)", el("br"), el("span", { class: "muted small" }, one.address))),
+            el("span", { class: "row nowrap" }, face(one.name, !one.inside), el("span", {}, el("b", {}, one.name), one.address === boot.who && " (you)", el("br"), el("span", { class: "muted small" }, one.address))),
             [one.role, one.team && el("span", { class: "muted" }, ` · ${one.team}`)],
             [one.zone, one.working_hours?.start && el("span", { class: "muted small" }, ` ${one.working_hours.start}–${one.working_hours.end}`)],
             one.inside ? chip("inside", { kind: "ok", icon: "check" }) : outsideChip(),

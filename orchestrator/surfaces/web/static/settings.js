@@ -9,6 +9,13 @@ const body = $("#body");
 /** @param {any} value */
 const shown = (value) => (value === null || value === "" ? el("span", { class: "muted" }, "not set") : el("code", {}, typeof value === "string" ? value : JSON.stringify(value)));
 
+/** e.g. "Firefox on Windows". @param {string} told */
+function device(told) {
+  const browser = /(Firefox|Edg|Chrome|Safari)\//.exec(told)?.[1]?.replace("Edg", "Edge");
+  const system = /(Windows|Mac OS X|Android|iPhone|Linux)/.exec(told)?.[1]?.replace("Mac OS X", "macOS");
+  return browser ? `${browser}${system ? ` on ${system}` : ""}` : told.slice(0, 60);
+}
+
 async function load() {
   try {
     const [told_, keys, sessions] = await Promise.all([api("/settings"), can("list_keys") ? api("/keys").catch(() => null) : null, can("list_sessions") ? api("/sessions").catch(() => null) : null]);
@@ -20,7 +27,7 @@ async function load() {
         "div",
         { class: "page stack" },
         keys && keysCard(keys.keys),
-        sessions && card("Where you are signed in", table("Sign-ins", ["Sign-in", "Since", "Last used", ""], sessions.sessions.map((/** @type {any} */ one) => [el("span", {}, one.device || one.via, " ", one.current && chip("this one", { kind: "ok", icon: "check" })), at(one.created_at || one.opened_at), since(one.seen_at || one.used_at || null), can("end_session") && !one.current && button("End", () => end(`/sessions/${one.session_id}`, "Ended."), { kind: "small danger" })]))),
+        sessions && card("Where you are signed in", table("Sign-ins", ["Sign-in", "Since", "Last used", ""], sessions.sessions.map((/** @type {any} */ one) => [el("span", { title: one.device }, device(one.device || one.via), " ", one.current && chip("this one", { kind: "ok", icon: "check" })), at(one.created_at || one.opened_at), since(one.seen_at || one.used_at || null), can("end_session") && !one.current && button("End", () => end(`/sessions/${one.session_id}`, "Ended."), { kind: "small danger" })]))),
         set.length > 0 && card("Set here", table("Set", ["Setting", "Value", "From", "What it is"], rows(set))),
         card("Defaults", table("Defaults", ["Setting", "Value", "From", "What it is"], rows(rest)), el("p", { class: "row" }, el("span", { class: "muted small" }, "Settings are changed in deputy.toml, by the environment, or by flags:"), command("deputy config show --origin"))),
       ),

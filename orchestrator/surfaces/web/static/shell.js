@@ -63,7 +63,8 @@ export function askText(what) {
 function help() {
   const groups = new Map();
   for (const one of bindings) groups.set(one.group, [...(groups.get(one.group) || []), one]);
-  const keys = (/** @type {string} */ text) => text.split("+").flatMap((part, at) => [at ? " then " : "", el("kbd", {}, part)]);
+  const NAMES = { "Control-k": "Ctrl K", Escape: "Esc", ArrowDown: "↓", ArrowUp: "↑" };
+  const keys = (/** @type {string} */ text) => text.split("+").flatMap((part, at) => [at ? " then " : "", el("kbd", {}, NAMES[/** @type {"Escape"} */ (part)] || part)]);
   dialog(
     { label: "Keyboard" },
     el(
@@ -205,7 +206,7 @@ for (const page of boot.pages) {
   if (page.key) bind(`g+${page.key}`, `Go to ${page.label.toLowerCase()}`, () => location.assign(page.path), { group: "Everywhere" });
 }
 bind("?", "This help", help, { group: "Everywhere" });
-bind("Control-k", "Find or do anything (Ctrl K)", palette, { group: "Everywhere" });
+bind("Control-k", "Find or do anything", palette, { group: "Everywhere" });
 bind("t", "Next theme", theme, { group: "Everywhere" });
 /** Ends this sign-in. */
 export async function signOut() {
