@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from orchestrator import clock, ids
@@ -12,6 +13,7 @@ from orchestrator.deputy.views import allowed
 from orchestrator.deputy.words import check_budget
 from orchestrator.domain import checks, recurrence
 from orchestrator.domain import schedule as rules
+from orchestrator.domain.checks import Check
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE
 from orchestrator.domain.principal import Principal
 from orchestrator.domain.schedule import Kind, Missed, Overlap, Schedule
@@ -24,7 +26,16 @@ from orchestrator.store.database import Store, Tx
 LONGEST_REQUEST = 20_000  # characters
 LONGEST_NAME = 80
 MOST_SHOWN = 1000
-OPTIONS = frozenset({"agent", "agents", "budget", "input", "model", "no_match", "workflow"})
+OPTIONS: Mapping[str, type] = {
+    "agent": str,
+    "agents": list,
+    "budget": dict,
+    "input": dict,
+    "model": str,
+    "no_match": bool,
+    "workflow": str,
+}
+EPOCHS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))  # between them times are looked for
 DIGEST = "the digest of my schedules"
 
 
@@ -61,8 +72,10 @@ class Schedules:
             raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
         allowed(who, "submit")
         label, now, text = name.strip(), clock.now(), request.strip()
-        if not label or len(label) > LONGEST_NAME:
-            raise UsageError(f"a schedule needs a name of at most {LONGEST_NAME} characters", fix="e.g. invoices")
+        if not label or len(label) > LONGEST_NAME or not label.isprintable():
+            raise UsageError(
+                f"a schedule needs a name of at most {LONGEST_NAME} printable characters", fix="e.g. invoices"
+            )
         made_kind = _one_of(Kind, kind, "kind")
         text = text or (DIGEST if made_kind is Kind.DIGEST else "")
         with self._store.tx() as tx:
@@ -79,7 +92,7 @@ class Schedules:
                 overlap=_one_of(Overlap, overlap, "overlap"),
                 grace=_checked_span(grace, "the grace"),
                 asks=None if asks_wait is None else _checked_span(asks_wait, "the wait of asks"),
-                expects=checks.many(expects),
+                expects=_checked_expects(expects),
                 reply_to=reply_to,
                 created_at=now,
             )
@@ -104,6 +117,8 @@ class Schedules:
         if not 1 <= count <= MOST_SHOWN:
             raise UsageError(f"{count} times", fix=f"1 to {MOST_SHOWN}")
         now = after or clock.now()
+        if not EPOCHS[0] <= now <= EPOCHS[1]:
+            raise UsageError(f"{now.year} is out of range", fix=f"{EPOCHS[0].year} to {EPOCHS[1].year}")
         with self._store.read() as tx:
             try:
                 when = _own(tx, who, when_or_name).when
@@ -196,15 +211,31 @@ def _checked_request(text: str) -> str:
         raise UsageError("the request is empty", fix='say what shall be asked, e.g. "what is on my calendar today"')
     if len(text) > LONGEST_REQUEST:
         raise UsageError(f"the request has {len(text)} characters", fix=f"keep it below {LONGEST_REQUEST}")
+    _check_text(text)
     return text.strip()
+
+
+def _check_text(text: str) -> None:
+    """What no database keeps."""
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UsageError("the text holds a NUL or half a character", fix="send plain text")
 
 
 def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """INVARIANT: "approve_all" is none of them: nobody decides for all the times to come at once."""
-    if unknown := sorted(set(options) - OPTIONS):
+    if unknown := sorted(set(options) - set(OPTIONS)):
         raise UsageError(f"{unknown[0]!r} cannot be given to a schedule", fix=f"one of: {', '.join(sorted(OPTIONS))}")
+    for name, value in options.items():
+        if not isinstance(value, OPTIONS[name]):
+            raise UsageError(f"{name} cannot be {value!r}", fix=f"give a {OPTIONS[name].__name__}")
+    _check_text(json.dumps(dict(options), ensure_ascii=False, default=str))
     check_budget(options.get("budget"))
     return dict(options)
+
+
+def _checked_expects(expects: Sequence[str]) -> tuple[Check, ...]:
+    _check_text(" ".join(expects))
+    return checks.many(expects)
 
 
 def _checked_priority(priority: int) -> int:
@@ -228,5 +259,5 @@ _CHANGES: Mapping[str, tuple[str, Any]] = {
     "overlap": ("overlap", lambda value: _one_of(Overlap, value, "overlap")),
     "grace": ("grace", lambda value: _checked_span(value, "the grace")),
     "asks_wait": ("asks", lambda value: None if value is None else _checked_span(value, "the wait of asks")),
-    "expects": ("expects", checks.many),
+    "expects": ("expects", _checked_expects),
 }

@@ -96,6 +96,32 @@ def test_only_a_person_gives_keeps_and_ends_a_standing_order(place: Place) -> No
         order(place)
 
 
+OFF: list[dict[str, Any]] = [
+    {"request": "do \x00 it"},
+    {"request": "half \ud800 a letter"},
+    {"name": "two\nlines"},
+    {"expects": ["text~\ud800"]},
+    {"options": {"workflow": 5}},
+    {"options": {"input": {"x": "\ud800"}}},
+    {"options": {"wish": 1}},
+    {"grace": timedelta(0)},
+    {"asks_wait": timedelta(days=99)},
+    {"kind": "dream"},
+    {"overlap": "both"},
+    {"priority": 10**9},
+    {"when": "DTSTART:99990101T090000 FREQ=DAILY"},
+]
+
+
+def test_what_no_schedule_can_hold_is_refused_with_a_fix(any_place: Place) -> None:
+    """Whatever a door lets through: an error that says what to do, on both databases, and nothing is written."""
+    for given in OFF:
+        with pytest.raises(UsageError) as error:
+            order(any_place, **given)
+        assert error.value.fix, given
+    assert any_place.desk.schedules.all(any_place.me) == []
+
+
 def test_another_persons_schedules_are_out_of_reach(place: Place) -> None:
     """Neither listed nor shown nor changed."""
     other = place.desk.principal(next(str(one["address"]) for one in place.office.people() if one["address"] != place.me.principal_id))  # fmt: skip
