@@ -18,6 +18,7 @@ from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
+from mcp.server.streamable_http import EventStore
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
@@ -53,8 +54,12 @@ def build(
     extensions: Sequence[Extension] = (),
     verifier: TokenVerifier | None = None,
     auth: AuthSettings | None = None,
+    tells_changes: bool = False,
 ) -> MCPServer:
-    """`keys`: shared by all desks, newest first; none: what this process has sealed only it opens."""
+    """`keys`: shared by all desks, newest first; none: what this process has sealed only it opens.
+
+    `tells_changes`: whether lists change while it runs, so that streams about them are of use.
+    """
     return MCPServer(
         NAME,
         title="Deputy",
@@ -73,6 +78,7 @@ def build(
         },
         token_verifier=verifier,
         auth=auth,
+        subscriptions=None if tells_changes else False,
         log_level="WARNING",
     )
 
@@ -101,6 +107,8 @@ class Door:
         hosts: Sequence[str] | None,
         origins: Callable[[HTTPConnection], Collection[str]],
         drain: Drain,
+        events: EventStore | None = None,
+        retry_ms: int | None = None,
     ) -> None:
         self._server = server
         self._drain = drain
@@ -108,6 +116,8 @@ class Door:
         self._origins = origins
         self._app: Starlette = server.streamable_http_app(
             streamable_http_path=PATH,
+            event_store=events,
+            retry_interval=retry_ms,
             max_request_body_size=LARGEST_REQUEST,
             session_idle_timeout=IDLE_S,
             max_sessions=MOST_SESSIONS,
