@@ -18,7 +18,6 @@ LONGEST_OUTPUT = 4000  # characters of one text inside the output
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _OBJECT = {"type": "object"}
-_MAYBE = {"type": ["object", "null"]}
 _OBJECTS = {"type": "array", "items": _OBJECT}
 
 
@@ -41,19 +40,19 @@ STATUS = _schema(
     state=_TEXT,
     final={"type": "boolean"},
     waiting_on=_TEXTS,
-    workflow={"type": ["string", "null"]},
-    question=_MAYBE,
+    workflow=_TEXT,
+    question=_OBJECT,
     pending_approval=_OBJECTS,
     effects=_OBJECTS,
     receipt=_OBJECT,
-    error=_MAYBE,
+    error=_OBJECT,
     next=_TEXT,
     data=_OBJECT,
 )
 TOUCHED = _schema("item_id state next", item_id=_TEXT, state=_TEXT, waiting_on=_TEXTS, next=_TEXT)
 ITEMS = _schema("items", items=_OBJECTS, more={"type": "boolean"})
 APPROVALS = _schema("approvals", approvals=_OBJECTS, next=_TEXT)
-FOUND = _schema("runs workflows", runs={"type": ["string", "null"]}, why=_TEXTS, workflows=_OBJECTS)
+FOUND = _schema("why workflows", runs=_TEXT, why=_TEXTS, workflows=_OBJECTS)
 
 
 def is_final(item: Mapping[str, Any]) -> bool:
@@ -134,7 +133,7 @@ def where(approval_id: str, desk_url: str | None) -> dict[str, Any]:
 
 def status(item: Mapping[str, Any], desk_url: str | None) -> dict[str, Any]:
     receipt = item["receipt"]
-    return {
+    told = {
         "item_id": item["item_id"],
         "state": item["state"],
         "final": is_final(item),
@@ -156,6 +155,7 @@ def status(item: Mapping[str, Any], desk_url: str | None) -> dict[str, Any]:
             "citations": [_slot(one) for one in item["slots"]],
         },
     }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _error(item: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
-from orchestrator.domain.item import PRIORITY_RANGE, State
+from orchestrator.domain.item import State
 from orchestrator.domain.rights import Scope
 from orchestrator.errors import DeputyError, NotEligible, UsageError
 from orchestrator.surfaces.mcp_server import documents, work
@@ -102,12 +102,7 @@ ENTRIES: tuple[Entry, ...] = (
             "key": KEY,
             "workflow": {**_SHORT, "description": "Only a name from workflow_find"},
             "input": {"type": "object", "description": "The workflow's inputs"},
-            "priority": {
-                "type": "integer",
-                "minimum": PRIORITY_RANGE.start,
-                "maximum": PRIORITY_RANGE.stop - 1,
-                "description": "Smaller is more urgent; usual 100",
-            },
+            "priority": {"type": "integer", "description": "Smaller is more urgent; usual 100"},
         },
         needs=("request",),
         gives=documents.STARTED,
@@ -167,7 +162,7 @@ ENTRIES: tuple[Entry, ...] = (
         do=work.listed,
         scope="read",
         takes={
-            "state": {"enum": [one.value for one in State]},
+            "state": {"type": "string", "enum": [one.value for one in State]},
             "limit": {"type": "integer", "minimum": 1, "maximum": work.MOST_LISTED},
         },
         needs=(),

@@ -122,11 +122,11 @@ async def approvals(room: Room, caller: Caller, args: Args, context: Context[Any
 
 async def find(room: Room, caller: Caller, args: Args, context: Context[Any, Any]) -> Document:
     found = await asyncio.to_thread(room.desk.library.search, caller.who, args["words"])
-    return {
-        "runs": found["runs"],
+    told = {
         "why": cleaned(list(found["match"]["why"])),
         "workflows": [
             {"name": one["workflow"], "title": label(one["title"], 120), "score": one["score"]}
             for one in found["nearest"]
         ],
     }
+    return told | ({"runs": found["runs"]} if found["runs"] else {})
