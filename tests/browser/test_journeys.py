@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.agents.cast import cast, delegate, hire, supervise
+from tests.agents.puppet import Asked, Call, Puppet, Says
 from tests.browser.conftest import Watched, signed_in
 from tests.browser.desk import Desk, Serving
-from tests.e2e.place import CALL, Place
+from tests.e2e.place import CALL, DANA, Place
 
+MAIL = {"to": [DANA], "subject": "Unread", "body": "Three mails wait for me."}
 LONG_MS = 30_000  # a worker starts, on a machine that does other things as well
 
 
@@ -80,6 +85,46 @@ def test_answering_a_question_by_its_number(working: tuple[Place, Page]) -> None
 
     expect(page.get_by_role("group", name="Question")).to_have_count(0)
     expect(page.locator("#detail .chip").first).not_to_have_text("Waits for your answer")
+
+
+def test_an_agents_run_is_told_turn_by_turn(
+    browser: Browser, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor and its task agent: the tree under the request, each one's timeline and transcript, and the card it waits for."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+    def reader(asked: Asked) -> Says:
+        return Call("mail_search", {"unread": True}) if asked.turn == 0 else Call("mail_send", MAIL)
+
+    puppet = Puppet(
+        cast(supervise(delegate("reader", "mail.search", "mail.send", goal="do reader: mail Dana Ruiz")), reader=reader)
+    )
+    place = Place(tmp_path / "home", world, model="openai:test", model_base_url=puppet.url)
+    hire(place, "reader", ["mail.search", "mail.send"])
+    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the browser's runs in this thread
+        asking = pool.submit(place.ask, "Tell Dana Ruiz by mail how many mails I have not read", no_match=True)
+        document = asking.result()
+    puppet.close()
+    assert document["waiting_on"] == ["approval", "child"]
+    serving = Serving(place.home, with_worker=False)
+    context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
+    watched = Watched(context)
+    page = watched.new_page()
+    page.goto(f"/work/{document['item_id']}")
+    expect(page.get_by_role("heading", name="Tasks below it")).to_be_visible()
+    page.get_by_role("link", name="its run").click()
+    expect(page.get_by_role("heading", name="Transcript")).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".waterfall .span").first).to_be_visible()
+    found = Axe().run(page).response["violations"]
+    page.get_by_role("link", name="Send a mail").click()
+    expect(page.locator("#card-title")).to_have_text("Send a mail")
+    context.close()
+    serving.stop()
+    place.close()
+
+    assert found == []
+    assert watched.unexpected() == []
 
 
 def test_everything_is_stopped_and_goes_on(desk: Desk, page: Page) -> None:

@@ -36,7 +36,7 @@ async function load(more = false) {
 function row(event) {
   const [kind, name] = KIND[/** @type {"item"} */ (event.kind.split(".")[0])] || ["", "audit"];
   return [
-    el("span", { class: "row" }, el("span", { class: "muted num small" }, String(event.seq)), chip(event.kind, { kind, icon: name })),
+    el("span", { class: "row nowrap" }, el("span", { class: "muted num small" }, String(event.seq)), chip(event.kind, { kind, icon: name })),
     at(event.at),
     event.actor,
     event.item_id ? el("a", { href: `/work/${event.item_id}` }, "request") : event.run_id ? el("a", { href: `/runs/${event.run_id}` }, "run") : "–",

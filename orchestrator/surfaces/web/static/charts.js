@@ -1,7 +1,8 @@
 // Charts of our own: bars and lines over days, bars of shares, a strip of outcomes. Each has a table of the same numbers for who reads.
 import { el, svg, table } from "./dom.js";
 
-const W = 640;
+const isNarrow = matchMedia("(max-width: 899px)").matches;
+const W = isNarrow ? 360 : 640; // text in a chart is as large as beside it
 const H = 190;
 const LEFT = 46;
 const BOTTOM = 22;
@@ -32,7 +33,7 @@ export function chart(what) {
     text.textContent = what.format(most * part);
     drawn.append(text);
   }
-  const every = Math.max(1, Math.ceil(what.labels.length / 7));
+  const every = Math.max(1, Math.ceil(what.labels.length / (isNarrow ? 4 : 7)));
   what.labels.forEach((label, at) => {
     if ((what.labels.length - 1 - at) % every) return;
     const text = svg("text", { x: x(at), y: H - 5, class: "tick-text", "text-anchor": "middle" });

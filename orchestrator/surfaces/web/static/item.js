@@ -23,7 +23,7 @@ export function sections(item, changed) {
         { class: "grow" },
         el("p", { class: "row" }, stateChip(item.state, waitWords(item)), item.position && el("span", { class: "muted small" }, `number ${item.position} in the list`)),
         el("h2", { tabindex: "-1" }, item.request),
-        el("p", { class: "muted small" }, item.requester, " · asked ", since(item.created_at), item.due && [" · due ", at(item.due)], item.priority !== 100 && ` · priority ${item.priority}`),
+        el("p", { class: "muted small" }, item.requester, " · asked ", since(item.created_at), item.due && [" · due ", at(item.due)], item.priority !== 100 && ` · priority ${item.priority}`, item.origin === "schedule" && [" · ", el("a", { href: "/schedules" }, "by a schedule")], item.origin === "trigger" && [" · ", el("a", { href: "/schedules" }, "by a standing order")], item.origin === "agent" && item.parent && [" · ", el("a", { href: `/work/${item.parent}` }, "by an agent")]),
       ),
     ),
     item.why_here && isOpen(item) && el("p", { class: "whyhere" }, icon("clock"), el("span", {}, item.why_here)),
@@ -35,13 +35,18 @@ export function sections(item, changed) {
     item.match && card("How it was understood", match(item)),
     card(
       "Where it came from, what it took",
-      el("p", {}, receipt(item.receipt)),
+      el("p", {}, isOpen(item) ? spent(item) : receipt(item.receipt)),
       el("p", { class: "row small" }, item.run_id && el("a", { href: `/runs/${item.run_id}` }, "Steps and timeline of its run"), item.parent && el("a", { href: `/work/${item.parent}` }, "The request above it"), can("list_audit") && el("a", { href: `/audit?item=${item.item_id}` }, "In the audit chain")),
       el("p", { class: "muted small mono" }, item.item_id),
     ),
   ];
 }
 
+/** What it has used up to now: a receipt comes at the end. @param {any} item */
+function spent(item) {
+  const used = Object.entries(item.budget || {}).filter(([, amounts]) => amounts.used);
+  return used.length ? `So far: ${used.map(([name, amounts]) => `${name.replaceAll("_", " ")} ${amounts.used}${amounts.most ? ` of ${amounts.most}` : ""}`).join(" · ")}` : "Its receipt comes when it has ended.";
+}
 /** @param {any} one @param {any} item */
 function effect(one, item) {
   const card = item.approvals.find((/** @type {any} */ approval) => approval.effect_id === one.effect_id && approval.state === "pending");

@@ -3,7 +3,7 @@ import { $, button, can, card, chip, el, empty, icon, notice, stateChip, table }
 import { act, isOpen, nudge, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { onNews, onState } from "./live.js";
-import { api } from "./net.js";
+import { api, oneAtATime } from "./net.js";
 import { dialog } from "./shell.js";
 import { at, since } from "./times.js";
 import { told } from "./toast.js";
@@ -39,14 +39,9 @@ async function listed(more = false) {
 
 /** @type {any} */
 let item = null;
-let busy = false;
-let again = false;
-async function one() {
-  if (busy) {
-    again = true;
-    return;
-  }
-  busy = true;
+/** @type {EventSource|null} steps of this run as it makes them: more often than there is news */
+let steps = null;
+const one = oneAtATime(async () => {
   try {
     const run = await api(`/runs/${runId}`);
     const [trace, document_, turns] = await Promise.all([
@@ -56,13 +51,20 @@ async function one() {
     ]);
     item = document_;
     paint(run, trace, turns);
+    watch(run);
   } catch (error) {
     body.replaceChildren(notice(/** @type {any} */ (error), one));
   }
-  busy = false;
-  if (again) {
-    again = false;
-    await one();
+});
+/** @param {any} run */
+function watch(run) {
+  if (run.finished_at) {
+    steps?.close();
+    steps = null;
+  } else if (!steps && can("follow_events")) {
+    steps = new EventSource(`/api/v1/events?item_id=${run.item_id}`);
+    steps.onmessage = (event) => JSON.parse(event.data).kind === "run.progress" && soon();
+    addEventListener("pagehide", () => steps?.close());
   }
 }
 
@@ -134,14 +136,16 @@ async function why(effect) {
 }
 
 let due = 0;
+function soon() {
+  due ||= setTimeout(() => {
+    due = 0;
+    if (runId) one();
+    else if (body.scrollTop < 40) listed();
+  }, 250);
+}
 onNews((news) => {
   const mine = !runId || (item && (news.item_id === item.item_id || news.root_id === item.item_id));
-  if (mine && (runId || /^item\.|^run\./.test(news.kind)))
-    due ||= setTimeout(() => {
-      due = 0;
-      if (runId) one();
-      else if (body.scrollTop < 40) listed();
-    }, 250);
+  if (mine && (runId || /^item\.|^run\./.test(news.kind))) soon();
 });
 onState((state) => state === "reload" && (runId ? one() : listed()));
 

@@ -62,10 +62,10 @@ function remove(one, path) {
     }, { kind: "danger" }))),
   );
 }
-function add() {
+function add(words = "") {
   const name = el("input", { id: "s-name", required: true, maxlength: "80", placeholder: "morning" });
   const when = el("input", { id: "s-when", required: true, placeholder: "weekdays 07:30 · 0 9 * * 1 · FREQ=WEEKLY;BYDAY=FR;BYHOUR=16" });
-  const request = el("textarea", { id: "s-request", required: true, placeholder: "Give me my morning brief" });
+  const request = el("textarea", { id: "s-request", required: true, placeholder: "Give me my morning brief", value: words });
   const missed = el("select", { id: "s-missed" }, [["run-latest", "run the latest once"], ["skip", "skip it"], ["run-all", "run each"]].map(([value, words]) => el("option", { value }, words)));
   const overlap = el("select", { id: "s-overlap" }, [["skip", "skip the new one"], ["queue", "queue it"], ["replace", "replace the old one"]].map(([value, words]) => el("option", { value }, words)));
   const next = el("div", { role: "status", class: "small" });
@@ -110,6 +110,8 @@ function add() {
   });
   name.focus();
 }
-if (can("add_schedule")) $("#tools").append(button("New", add, { icon: "plus", kind: "primary small" }));
+if (can("add_schedule")) $("#tools").append(button("New", () => add(), { icon: "plus", kind: "primary small" }));
 load();
+const wanted = new URLSearchParams(location.search).get("ask");
+if (wanted && can("add_schedule")) add(wanted);
 onNews((news) => /^schedule/.test(news.kind) && !document.querySelector("dialog[open]") && load());

@@ -22,7 +22,7 @@ async function listed() {
       const figure = figures.get(one.name);
       return [
         el("span", {}, el("a", { href: `/workflows/${one.name}` }, one.title), el("br"), el("span", { class: "muted small mono" }, `${one.name} ${one.version}`)),
-        el("span", { class: "small" }, `“${(one.examples[0] || "").replaceAll(/\{\w+(=([^}]*))?\}/g, (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ value) => value || "…")}”`),
+        el("span", { class: "small" }, `“${example(one)}”`),
         one.read_only ? chip("reads only", { kind: "ok", icon: "check" }) : el("span", { class: "row" }, one.tools.map((/** @type {string} */ tool) => chip(tool))),
         figure ? el("a", { href: `/runs/${figure.outcomes.at(-1).run_id}`, class: "quiet" }, sparkline(figure.outcomes)) : el("span", { class: "muted small" }, "not run yet"),
         figure?.latency_s ? lasted(figure.latency_s.p50 * 1000) : "–",
@@ -78,7 +78,7 @@ async function one() {
         save();
       }
     });
-    tools.replaceChildren(...[can("run_workflow") && button("Run", run, { icon: "play", kind: "small", key: "r" }), el("a", { class: "btn small", href: "/workflows" }, icon("left"), "All")].filter(Boolean));
+    tools.replaceChildren(...[can("run_workflow") && button("Run", run, { icon: "play", kind: "small", key: "r" }), can("add_schedule") && el("a", { class: "btn small", href: `/schedules?ask=${encodeURIComponent(example(found))}` }, icon("clock"), "Schedule"), el("a", { class: "btn small", href: "/workflows" }, icon("left"), "All")].filter(Boolean));
     body.replaceChildren(
       el(
         "div",
@@ -115,8 +115,10 @@ async function take() {
     told(error);
   }
 }
+/** What somebody says for it, with what it asks for left open. @param {any} one */
+const example = (one) => (one.examples[0] || "").replaceAll(/\{\w+(=([^}]*))?\}/g, (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ value) => value || "…");
 async function run() {
-  const words = await askText({ title: `Run “${shown.title}”`, label: "Say it as you would to a colleague", action: "Ask", text: (shown.examples[0] || "").replaceAll(/\{(\w+)(=([^}]*))?\}/g, "…") });
+  const words = await askText({ title: `Run “${shown.title}”`, label: "Say it as you would to a colleague", action: "Ask", text: example(shown) });
   if (words) await submit(words);
 }
 if (name) {
