@@ -131,17 +131,31 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
             for one in tree.below
         ],
     )
+    if program := program_of(tx, item):
+        for entry in told["approvals"]:
+            entry["card"]["program"] = program
     if item.origin is Origin.SCHEDULE:
         told["schedule"] = schedules_table.behind(tx, item.root_id)
     return told
+
+
+def program_of(tx: Tx, item: Item) -> str | None:
+    """What the program calls itself that asked for the whole tree; None where a person did, a schedule or a trigger."""
+    root = item if item.parent_id is None else worklist.get(tx, item.root_id)
+    if root.origin is not Origin.AGENT:
+        return None
+    return str((root.reply_to or {}).get("client") or "without a name")
 
 
 def approval_card(tx: Tx, approval_id: str) -> dict[str, Any]:
     approval = approvals_table.get(tx, approval_id)
     effect = effects_table.get(tx, approval.effect_id)
     item = worklist.get(tx, approval.item_id)
+    entry = documents.approval_entry(approval)
+    if program := program_of(tx, item):
+        entry["card"]["program"] = program
     return {
-        **documents.approval_entry(approval),
+        **entry,
         "tool": effect.tool,
         "args": dict(effect.args),
         "preview": effect.preview,

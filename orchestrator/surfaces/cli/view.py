@@ -233,6 +233,8 @@ def card(approval: Document, zone: str) -> Panel:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
+    if body.get("program"):
+        facts.add_row("asked by", Text(f"a program ({body['program']}), not in a person's own words", style="yellow"))
     if body.get("reaches"):
         facts.add_row("reaches", ", ".join(map(str, body["reaches"])))
     if body.get("outside"):

@@ -65,6 +65,7 @@ export function sections(card, beside, open) {
     part(
       "The request",
       el("p", { class: "said" }, `“${card.request}”`),
+      body.program && el("p", { class: "muted small" }, `Asked by a program (${body.program}), not in a person's own words`),
       el("p", { class: "row small" }, el("span", { class: "muted" }, beside?.people?.[card.requester]?.name || card.requester), el("a", { href: `/work/${card.item_id}` }, "Open the request"), beside && el("a", { href: `/runs/${beside.run_id}` }, "See the run")),
       beside?.siblings?.length > 0 && el("div", { class: "siblings" }, el("h3", {}, "Also in this request"), el("ul", {}, beside.siblings.map((/** @type {any} */ one) => el("li", { class: "row" }, stateChip(one.state), el("button", { type: "button", class: "link", onclick: () => open(one.approval_id) }, `${one.title}: ${cut(one.headline, 60)}`))))),
     ),
