@@ -42,6 +42,13 @@ PER_MINUTE: Mapping[str, float] = {
     "files.list": 50,
     "reactions.add": 50,
     "search.messages": 20,
+    "users.lookupByEmail": 50,
+    "chat.postEphemeral": 100,
+    "views.open": 100,
+    "views.publish": 100,
+    "assistant.threads.setStatus": 100,
+    "assistant.threads.setSuggestedPrompts": 100,
+    "assistant.threads.setTitle": 100,
 }
 _BURST_S = {"chat.postMessage": 5.0}  # the bucket holds so many seconds' worth; a minute's for all others
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator import clock
-from orchestrator.deputy.views import audited
+from orchestrator.deputy.views import audited, steps_of
 from orchestrator.domain.effect import Approval
 from orchestrator.domain.principal import Principal
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import outbox, slack_inbox, slack_people, slack_posts, steering, worklist
 from orchestrator.store.database import Store
-from orchestrator.store.slack_inbox import Delivery
+from orchestrator.store.slack_inbox import Delivery, Taken
 from orchestrator.store.slack_people import Linked
 from orchestrator.store.slack_posts import Post
 
@@ -39,9 +39,9 @@ class Slack:
         self._store = store
 
     # ---- deliveries --------------------------------------------------------------------------------------------------
-    def take(self, delivery_id: str, kind: str, sender: str, body: Mapping[str, Any]) -> bool:
-        """Whether it is new; durable when this returns."""
-        return self._store.write(slack_inbox.take, delivery_id, kind, sender, body, now=clock.now(), real=clock.real())
+    def take(self, deliveries: Sequence[Taken]) -> list[bool]:
+        """Whether each is new; durable when this returns. Many in one commit, so that a burst is acknowledged in time."""
+        return self._store.write(slack_inbox.take, deliveries, now=clock.now(), real=clock.real())
 
     def claim(self, limit: int) -> list[Delivery]:
         return self._store.write(slack_inbox.claim, clock.real(), limit)
@@ -63,6 +63,11 @@ class Slack:
     def linked(self, sender: str) -> Linked | None:
         with self._store.read() as tx:
             return slack_people.linked(tx, sender)
+
+    def senders_of(self, person: str) -> list[Linked]:
+        """Their Slack users, confirmed."""
+        with self._store.read() as tx:
+            return slack_people.senders_of(tx, person)
 
     def propose(self, sender: str, person: str, channel: str) -> None:
         """To be confirmed by themselves."""
@@ -94,9 +99,17 @@ class Slack:
             slack_people.bind(tx, place, item_id, clock.now())
             slack_inbox.release(tx, waiting_for(place))
 
+    def release(self, place: str) -> None:
+        """What waits for that thread's first message goes on."""
+        self._store.write(slack_inbox.release, waiting_for(place))
+
     def bound(self, place: str) -> str | None:
+        """The item that a thread is about: it was asked there, or one of the bot's own messages about it begins the thread."""
+        _, channel, ts = place.split("/", 2)
         with self._store.read() as tx:
-            return slack_people.bound(tx, place)
+            found = slack_people.bound(tx, place)
+            post = slack_posts.at(tx, channel, ts) if found is None else None
+            return post.item_id or None if post is not None else found
 
     def was_said(self, item_id: str, author: str, text: str, delivery: Delivery) -> bool:
         """Whether a remark of this delivery is there already: it may have been handled before a crash."""
@@ -143,6 +156,19 @@ class Slack:
                         known[person] = slack_people.senders_of(tx, person)
                     cards += [(approval, one) for one in known[person]]
             return Followed(posts=slack_posts.of_item(tx, root_id), cards=cards)
+
+    def reads_are_everybodys(self, who: Principal, document: Mapping[str, Any]) -> bool:
+        """Whether what the work has read is every colleague's to read: the directory, and nothing else; and it has changed nothing."""
+        if document["effects"]:
+            return False
+        runs = [*document["runs"], *(one["run_id"] for one in document["agents"] if one["run_id"])]
+        with self._store.read() as tx:
+            rows = [row for run in runs for row in steps_of(tx, who, run, who.principal_id)]
+        bodies = [(row["kind"], row["body"] if isinstance(row["body"], Mapping) else {}) for row in rows]
+        read = all(
+            str(body.get("tool") or "").startswith("directory.") for kind, body in bodies if kind in ("read", "result")
+        )
+        return read and not any(body.get("recalled") for _, body in bodies)
 
     def unsettled(self) -> list[str]:
         """Root items that Slack may show wrongly: with open cards, or with messages that something may still change."""

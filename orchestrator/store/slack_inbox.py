@@ -26,6 +26,16 @@ LONGEST_PAUSE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a delivery is known by, and of it what the work needs."""
+
+    delivery_id: str
+    kind: str
+    sender: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """`sender`: team/user. `attempts` counts those before this one: above 0, something of it may have been done."""
 
@@ -38,24 +48,26 @@ class Delivery:
     received_at: datetime
 
 
-def take(
-    tx: Tx, delivery_id: str, kind: str, sender: str, body: Mapping[str, Any], *, now: datetime, real: datetime
-) -> bool:
-    """Whether it is new. A second delivery of the same changes nothing."""
-    newest = tx.c.scalar(sa.select(sa.func.max(D.number)).where(D.tenant_id == tx.tenant_id))
-    row = {
-        "tenant_id": tx.tenant_id,
-        "delivery_id": delivery_id,
-        "number": int(newest or 0) + 1,
-        "kind": kind,
-        "sender": sender,
-        "body": dict(body),
-        "state": "taken",
-        "attempts": 0,
-        "received_at": now,
-        "real_at": real,
-    }
-    return bool(tx.c.execute(insert_new(tx, slack_inbox).values(row)).rowcount)
+def take(tx: Tx, deliveries: Sequence[Taken], *, now: datetime, real: datetime) -> list[bool]:
+    """Whether each is new. A second delivery of the same changes nothing."""
+    newest = int(tx.c.scalar(sa.select(sa.func.max(D.number)).where(D.tenant_id == tx.tenant_id)) or 0)
+    insert = insert_new(tx, slack_inbox)
+    fresh = []
+    for number, one in enumerate(deliveries, newest + 1):
+        row = {
+            "tenant_id": tx.tenant_id,
+            "delivery_id": one.delivery_id,
+            "number": number,
+            "kind": one.kind,
+            "sender": one.sender,
+            "body": dict(one.body),
+            "state": "taken",
+            "attempts": 0,
+            "received_at": now,
+            "real_at": real,
+        }
+        fresh.append(bool(tx.c.execute(insert.values(row)).rowcount))
+    return fresh
 
 
 def claim(tx: Tx, real: datetime, limit: int) -> list[Delivery]:

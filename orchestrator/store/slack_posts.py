@@ -58,8 +58,8 @@ def intend(tx: Tx, post: Post, now: datetime) -> bool:
 
 
 def of_item(tx: Tx, item_id: str) -> list[Post]:
-    """Unsettled ones about an item's tree, oldest first."""
-    stmt = sa.select(slack_posts).where(P.tenant_id == tx.tenant_id, P.item_id == item_id, P.settled.is_(sa.false()))
+    """Everything about an item's tree, oldest first."""
+    stmt = sa.select(slack_posts).where(P.tenant_id == tx.tenant_id, P.item_id == item_id)
     return [_post(row) for row in tx.c.execute(stmt.order_by(P.created_at, P.post_id))]
 
 

@@ -13,10 +13,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from orchestrator import app, logs
+from orchestrator.deputy import Deputy
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
 from orchestrator.surfaces.http_api.auth.rules import Rules, check_bind, is_loopback
@@ -25,6 +27,9 @@ from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.http_api.server import application
 from orchestrator.surfaces.mcp_server import door
+
+if TYPE_CHECKING:
+    from orchestrator.surfaces.slack_bot.bot import Bot
 
 DRAIN_S = 20  # requests under way
 WORKER_DRAIN_S = 25.0  # the worker's own limit is 20
@@ -41,10 +46,10 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
     drain = Drain()
     feed = Feed(desk, drain)
     assistants = door.over_http(desk, settings, sessions.rules, feed, drain)
+    bot = _slack_bot(desk, settings, feed, drain)
+    more = [*assistants.routes(), *(bot.routes() if bot is not None else ())]
     config = uvicorn.Config(
-        application(
-            desk, sessions, settings, drain=drain, feed=feed, more=assistants.routes(), lifespan=assistants.lifespan
-        ),
+        application(desk, sessions, settings, drain=drain, feed=feed, more=more, lifespan=assistants.lifespan),
         host=host,
         port=port,
         log_config=None,
@@ -58,7 +63,7 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
     if is_loopback(host):  # a link that lets in belongs on no wire that others read
         say(f"open once, as the owner: {address}{sessions.new_link()}")
     try:
-        asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, say))
+        asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, bot, say))
     finally:
         desk.close()
     return 0
@@ -72,8 +77,21 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _slack_bot(desk: Deputy, settings: Settings, feed: Feed, drain: Drain) -> Bot | None:
+    if settings.slack_mode == "off":
+        return None
+    from orchestrator.surfaces.slack_bot.bot import Bot  # its libraries only where it is wanted
+
+    return Bot.of(desk, settings, feed, drain)
+
+
 async def _run(
-    server: _Server, listening: socket.socket, drain: Drain, settings: Settings | None, say: Callable[[str], None]
+    server: _Server,
+    listening: socket.socket,
+    drain: Drain,
+    settings: Settings | None,
+    bot: Bot | None,
+    say: Callable[[str], None],
 ) -> None:
     def end() -> None:
         if drain.has_begun():
@@ -85,10 +103,13 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
     worker = asyncio.create_task(_keep_worker(settings, drain, say)) if settings is not None else None
+    talking = asyncio.create_task(bot.run()) if bot is not None else None
     try:
         await server.serve(sockets=[listening])
     finally:
         drain.begin()
+        if talking is not None:
+            await talking
         if worker is not None:
             await worker
 

@@ -1,0 +1,236 @@
+"""Keeps Slack's messages true: whatever door changed the work or decided a card, the messages about it are drawn anew.
+
+Follows the desk's news; what was missed while nobody followed is looked up at the start. A message is drawn for the person it is for,
+by what they may see at this moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.errors import ConnectorError, Forbidden, InvalidCall, NotFound, RateLimited, Unreachable
+from orchestrator import errors, ids
+from orchestrator.deputy import Deputy
+from orchestrator.deputy.news import Heard
+from orchestrator.domain.effect import Approval
+from orchestrator.domain.principal import Principal
+from orchestrator.store.slack_people import Linked
+from orchestrator.store.slack_posts import Post
+from orchestrator.surfaces.http_api.draining import Drain
+from orchestrator.surfaces.http_api.feed import Feed
+from orchestrator.surfaces.slack_bot import card_view, work_view
+from orchestrator.surfaces.slack_bot.identity import Identity
+from orchestrator.surfaces.slack_bot.posting import Poster
+from orchestrator.surfaces.slack_bot.work_view import Drawn
+
+log = logging.getLogger("deputy.slack")
+AT_ONCE = 8
+LOOK_EVERY_S = 30.0  # for what another process left half-done
+AGAIN_S = 1.0
+LONGEST_AGAIN_S = 60.0
+
+
+class Board:
+    """One for each process."""
+
+    def __init__(self, desk: Deputy, identity: Identity, poster: Poster, *, desk_url: str | None) -> None:
+        self._desk, self._identity, self._poster, self._desk_url = desk, identity, poster, desk_url
+        self._wanted: dict[str, float] = {}  # root item → not before, by the loop's clock
+        self._tries: dict[str, int] = {}
+        self._busy: set[str] = set()
+        self._fresh = asyncio.Event()
+
+    # ---- following ---------------------------------------------------------------------------------------------------
+    async def follow(self, feed: Feed, drain: Drain) -> None:
+        """Until the server ends."""
+        drawing = asyncio.create_task(self._draw())
+        try:
+            while not drain.has_begun():
+                with contextlib.suppress(EOFError, errors.StoreUnavailable):
+                    async with feed.listening(None) as listener:
+                        await self._look()
+                        looked = asyncio.get_running_loop().time()
+                        while True:
+                            told = await listener.next(LOOK_EVERY_S)
+                            if isinstance(told, Heard):
+                                self._hear(told)
+                            if asyncio.get_running_loop().time() - looked >= LOOK_EVERY_S:
+                                await self._look()
+                                looked = asyncio.get_running_loop().time()
+                await drain.ends(AGAIN_S)
+        finally:
+            drawing.cancel()
+
+    def _hear(self, told: Heard) -> None:
+        if told.kind.startswith("schedule."):
+            return
+        if told.root_id or told.item_id:
+            self.want(str(told.root_id or told.item_id))
+
+    async def _look(self) -> None:
+        for root_id in await asyncio.to_thread(self._desk.slack.unsettled):
+            self.want(root_id)
+
+    def want(self, root_id: str, *, after_s: float = 0.0) -> None:
+        """Draws everything about the item, soon."""
+        at = asyncio.get_running_loop().time() + after_s
+        self._wanted[root_id] = min(at, self._wanted.get(root_id, at)) if after_s else at
+        self._fresh.set()
+
+    async def _draw(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                now = loop.time()
+                for root_id in [one for one, at in self._wanted.items() if at <= now and one not in self._busy]:
+                    if len(self._busy) >= AT_ONCE:
+                        break
+                    del self._wanted[root_id]
+                    self._busy.add(root_id)
+                    group.create_task(self._refresh_again(root_id))
+                self._fresh.clear()
+                later = [at for one, at in self._wanted.items() if one not in self._busy and len(self._busy) < AT_ONCE]
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, min(later) - loop.time()) if later else None):
+                        await self._fresh.wait()
+
+    async def _refresh_again(self, root_id: str) -> None:
+        again_s: float | None = None
+        try:
+            if not await self.refresh(root_id):
+                again_s = self._pause_s(root_id)
+            else:
+                self._tries.pop(root_id, None)
+        except RateLimited as error:
+            again_s = max(AGAIN_S, error.retry_after_s)
+        except (Unreachable, errors.StoreUnavailable):
+            again_s = self._pause_s(root_id)
+        except Exception:
+            log.exception("the messages about %s cannot be drawn", root_id)
+        finally:
+            self._busy.discard(root_id)
+        if again_s is not None:
+            self.want(root_id, after_s=again_s)
+        self._fresh.set()
+
+    def _pause_s(self, root_id: str) -> float:
+        tries = self._tries[root_id] = self._tries.get(root_id, 0) + 1
+        return min(LONGEST_AGAIN_S, AGAIN_S * float(2 ** (min(6, tries) - 1)))
+
+    # ---- drawing -----------------------------------------------------------------------------------------------------
+    async def refresh(self, root_id: str) -> bool:
+        """Whether Slack shows everything about this tree as it is. Raises ConnectorError."""
+        slack = self._desk.slack
+        followed = await asyncio.to_thread(slack.followed, root_id)
+        posts = {post.post_id: post for post in followed.posts}
+        home = next((one for one in followed.posts if one.kind == "work" and one.is_private), None)
+        for approval, linked in followed.cards:
+            await self._intend(posts, await self._card_post(root_id, approval, linked, home))
+        shown = True
+        # Cards first: somebody waits for them. The work's own message may want another one beside it.
+        for post in sorted(posts.values(), key=lambda one: one.kind != "card"):
+            if not post.settled:
+                drawn = await self._drawn(post, posts)
+                shown = await self.put(post, drawn) and shown
+        return shown
+
+    async def _intend(self, posts: dict[str, Post], post: Post) -> Post:
+        """The row of that message, made where it is not there yet."""
+        if post.post_id not in posts:
+            await asyncio.to_thread(self._desk.slack.intend, post)
+            posts[post.post_id] = post
+        return posts[post.post_id]
+
+    async def put(self, post: Post, drawn: Drawn) -> bool:
+        """As the poster's `show`; what Slack does not take where it was meant to go is put into the direct messages."""
+        try:
+            return await self._poster.show(post.post_id, drawn)
+        except (RateLimited, Unreachable):
+            raise
+        except (NotFound, Forbidden, InvalidCall) as error:
+            log.warning("Slack does not take a message (%s): %s", post.kind, error.message)
+            if post.ts is None and not post.is_private and post.kind == "work":
+                for linked in await asyncio.to_thread(self._desk.slack.senders_of, post.person):
+                    channel = await self._identity.direct(linked.sender.partition("/")[2])
+                    await asyncio.to_thread(self._desk.slack.moved, post.post_id, channel, None, is_private=True)
+                    return False
+            await asyncio.to_thread(self._desk.slack.settle, [post.post_id])
+            return True
+        except ConnectorError as error:
+            log.warning("Slack does not take a message (%s): %s", post.kind, error.message)
+            return False
+
+    async def _card_post(self, root_id: str, approval: Approval, linked: Linked, home: Post | None) -> Post:
+        """Cards stand in direct messages, whose reader is known; in the work's own thread where that is there."""
+        channel = linked.channel or await self._identity.direct(linked.sender.partition("/")[2])
+        in_thread = home is not None and home.channel == channel
+        return Post(
+            post_id=ids.derived("post", "card", approval.approval_id, linked.sender),
+            kind="card",
+            item_id=root_id,
+            approval_id=approval.approval_id,
+            person=linked.person,
+            channel=channel,
+            thread_ts=(home.thread_ts or home.ts) if home is not None and in_thread else None,
+            is_private=True,
+        )
+
+    async def _drawn(self, post: Post, posts: dict[str, Post]) -> Drawn:
+        visitor = await asyncio.to_thread(self._desk.access.of_address, post.person)
+        if visitor is None:
+            return work_view.gone()
+        who = visitor.principal
+        try:
+            if post.kind == "card":
+                return await asyncio.to_thread(self._card, who, str(post.approval_id))
+            document = await asyncio.to_thread(self._desk.item, who, post.item_id)
+        except errors.NotFound:
+            return work_view.gone()
+        if post.kind == "shared":
+            return work_view.shared(document, who.name)
+        is_open = post.is_private or await self._may_all_read(who, document, post.channel)
+        public = next((one for one in posts.values() if one.kind == "work" and not one.is_private), None)
+        if not is_open and (document["state"] in work_view.FINAL or document.get("questions")):
+            await self._beside(post, posts)
+        return work_view.work(
+            document,
+            is_private=post.is_private,
+            is_open=is_open,
+            desk_url=self._desk_url,
+            share=(public.channel, public.thread_ts) if public is not None and post.is_private else None,
+        )
+
+    async def _beside(self, post: Post, posts: dict[str, Post]) -> None:
+        """The same for its reader alone, in their direct messages."""
+        for linked in await asyncio.to_thread(self._desk.slack.senders_of, post.person):
+            channel = linked.channel or await self._identity.direct(linked.sender.partition("/")[2])
+            made = Post(
+                post_id=ids.derived("post", "beside", post.item_id, linked.sender),
+                kind="work",
+                item_id=post.item_id,
+                approval_id=None,
+                person=post.person,
+                channel=channel,
+                thread_ts=None,
+                is_private=True,
+            )
+            if made.post_id not in posts:
+                await self._intend(posts, made)
+                self.want(post.item_id)
+
+    def _card(self, who: Principal, approval_id: str) -> Drawn:
+        approval = self._desk.approval(who, approval_id)
+        may_decide = who.principal_id in approval["eligible"] and "decide" in who.scopes
+        return card_view.card(approval, may_decide=may_decide, desk_url=self._desk_url)
+
+    async def _may_all_read(self, who: Principal, document: Mapping[str, Any], channel: str) -> bool:
+        """Whether whoever reads the channel may read what the work has read: colleagues what every colleague may."""
+        if document["state"] not in work_view.FINAL and not document.get("questions"):
+            return False
+        if not await asyncio.to_thread(self._desk.slack.reads_are_everybodys, who, document):
+            return False
+        return await self._identity.everybody_is_inside(channel)

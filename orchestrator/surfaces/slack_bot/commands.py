@@ -1,0 +1,130 @@
+"""What follows `/deputy`: a few verbs of the front desk, or a request. Pure of Slack; call it in a thread.
+
+A word like "cancel" or "schedule" also begins requests ("cancel my call with Dana"): it is the verb only where what follows fits it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.slack.text import escape
+from orchestrator import errors
+from orchestrator.deputy import Deputy
+from orchestrator.domain.principal import Principal
+from orchestrator.surfaces.slack_bot import blocks as kit
+from orchestrator.surfaces.slack_bot.home_view import OPEN, schedule_line
+
+HELP = """\
+*/deputy REQUEST* – say what you want; I answer in our direct messages
+*/deputy work* [ID] – what is on the list, or one piece of it
+*/deputy bump ID* – do it next   ·   */deputy cancel ID* – stop it
+*/deputy inbox* – what waits for your decision
+*/deputy schedule* – your schedules   ·   */deputy schedule "every monday 9:00" REQUEST*   ·   */deputy schedule pause|resume|rm NAME*
+*/deputy halt* [REASON] – stop everything, for operators   ·   */deputy halt lift*
+In a channel, mention me; replies in the thread steer the work."""
+_ITEM = re.compile(r"`?(item_[0-9a-z]+)`?")
+_QUOTED = re.compile(r"[\"“”']([^\"“”']+)[\"“”']\s+(.+)", re.DOTALL)
+MOST = 12
+
+
+def run(desk: Deputy, who: Principal, words: str, *, is_again: bool) -> str | None:
+    """What to tell whoever typed it, in Slack's markup; None where it is a request. `is_again`: it may have been done before a crash."""
+    verb, _, rest = words.partition(" ")
+    rest = rest.strip()
+    item = _ITEM.fullmatch(rest)
+    match verb.lower():
+        case "" | "help" | "?" if not rest:
+            return HELP
+        case "work" if not rest or rest == "ls":
+            return _list(desk.items(who, states=OPEN, limit=MOST)["items"])
+        case "work" if item:
+            return _one(desk.item(who, item[1]))
+        case "bump" if item:
+            return f"Next in line: {_line(desk.bump(who, item[1]))}"
+        case "cancel" if item:
+            return f"Stopped: {_line(desk.cancel(who, item[1]))}"
+        case "bump" | "cancel" if not rest:
+            return f"Say which: */deputy {verb.lower()} ID*. The ids are in */deputy work*."
+        case "inbox" if not rest:
+            return _inbox(desk, who)
+        case "halt" if rest.lower() == "lift":
+            lifted = desk.halts.lift(who)
+            return f"Lifted: {len(lifted)}. Work goes on." if lifted else "Nothing is halted."
+        case "halt":
+            return _halt(desk, who, rest, is_again=is_again)
+        case "schedule":
+            return _schedule(desk, who, rest, is_again=is_again)
+    return None
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    waiting = f" for {', '.join(item['waiting_on'])}" if item.get("waiting_on") else ""
+    return f"`{item['item_id']}` {escape(item['state'])}{waiting} · {kit.one_line(item['request'], 120)}"
+
+
+def _list(items: list[dict[str, Any]]) -> str:
+    if not items:
+        return "Nothing is on the list."
+    rows = [f"{_line(one)}\n    {kit.one_line(one.get('why_here') or '', 120)}" for one in items]
+    return "\n".join(rows)
+
+
+def _one(document: Mapping[str, Any]) -> str:
+    told = [_line(document), kit.one_line(document.get("why_here") or "", 200)]
+    if document.get("text"):
+        told.append(escape(kit.cut(str(document["text"]), 2500)))
+    if document.get("error"):
+        told.append(kit.one_line(document["error"].get("message") or "", 300))
+    return "\n".join(one for one in told if one)
+
+
+def _inbox(desk: Deputy, who: Principal) -> str:
+    cards = [one for one in desk.approvals(who, limit=50) if who.principal_id in one["eligible"]]
+    if not cards:
+        return "Nothing waits for your decision."
+    rows = [
+        f"{kit.one_line(one['card'].get('title') or one['tool'], 80)} · expires {kit.when(one['expires_at'])}"
+        f"\n    “{kit.one_line(one['request'], 120)}”"
+        for one in cards[:MOST]
+    ]
+    return "The cards are in our direct messages.\n" + "\n".join(rows)
+
+
+def _halt(desk: Deputy, who: Principal, reason: str, *, is_again: bool) -> str:
+    try:
+        halt = desk.halts.begin(who, reason=reason)
+    except errors.Conflict:
+        if not is_again:
+            raise
+        return "Everything is halted. Lift it: */deputy halt lift*"
+    under_way = len(halt["in_flight"])
+    more = f" {under_way} effects were under way; each is looked up." if under_way else ""
+    return f":octagonal_sign: {escape(halt['text'])}.{more} Lift it: */deputy halt lift*"
+
+
+def _schedule(desk: Deputy, who: Principal, rest: str, *, is_again: bool) -> str | None:
+    verb, _, name = rest.partition(" ")
+    if not rest or rest == "ls":
+        known = desk.schedules.all(who)
+        return "\n".join(map(schedule_line, known[:MOST])) if known else "You have no schedules."
+    if verb in ("pause", "resume", "rm") and name.strip():
+        try:
+            done = desk.schedules.change(who, name.strip(), "remove" if verb == "rm" else _CHANGES[verb])
+        except errors.NotFound:
+            if verb == "rm" and is_again:
+                return "It is gone."
+            raise
+        return f"{verb}: {schedule_line(done)}"
+    found = _QUOTED.fullmatch(rest)
+    if found is None:
+        return None
+    label = kit.cut(" ".join(found[2].split()), 60)
+    if is_again and any(one["name"] == label for one in desk.schedules.all(who)):
+        return f"It is there: *{escape(label)}*"
+    made = desk.schedules.add(who, label, when=found[1], request=found[2])
+    return f"From now on: {schedule_line(made)}"
+
+
+_CHANGES: Mapping[str, Any] = {"pause": "pause", "resume": "resume"}
