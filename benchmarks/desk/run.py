@@ -26,6 +26,7 @@ from tests.e2e.place import Place, build_world
 BATCH = 200
 DECISIONS = 40
 ARRIVALS = 30
+REAL = 100  # cards parked as a worker parks them; those that are decided
 RECORDER = """
 window.painted = [];
 const after = (act) => requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = act; c.port2.postMessage(0); });
@@ -119,6 +120,29 @@ def park_many(desk: Desk, many: int) -> None:
                 _park(tx, f"Call number {number}", owner, "dana.ruiz@brightwater.example", "")
 
 
+def clone(desk: Desk, many: int) -> None:
+    """Fills the list up behind the cards that were parked one by one: rows like theirs, made by the database itself."""
+    keys = {
+        "worklist": ["item_id", "root_id"],
+        "effects": ["effect_id", "item_id"],
+        "approvals": ["approval_id", "effect_id", "item_id"],
+    }
+    with desk.store.tx() as tx:
+        (item_id,) = tx.c.exec_driver_sql(
+            "select item_id from approvals where state = 'pending' order by created_at desc limit 1"
+        ).one()
+        for table, own in keys.items():
+            names = [row[1] for row in tx.c.exec_driver_sql(f"pragma table_info({table})")]
+            values = [
+                f"{name} || '_' || n" if name in own else f"{name} + n" if name == "created_at" else name
+                for name in names
+            ]
+            tx.c.exec_driver_sql(
+                f"with recursive count(n) as (select 1 union all select n + 1 from count where n < {many})"
+                f" insert into {table} ({', '.join(names)}) select {', '.join(values)} from {table}, count where item_id = '{item_id}'"
+            )
+
+
 def measure(page: Page, desk: Desk, cards: int, loads: int) -> dict[str, Any]:
     told: dict[str, Any] = {"cards": cards}
     told |= interactive(page, desk.url, loads)
@@ -145,7 +169,8 @@ def main() -> None:
         desk = Desk(place=place, store=store, url=serving.url)
         have = 0
         for cards in options.cards:
-            park_many(desk, cards - have)
+            park_many(desk, REAL)
+            clone(desk, cards - have - REAL)
             have = cards + ARRIVALS + BATCH - DECISIONS
             print(json.dumps(measure(page, desk, cards, options.loads)), flush=True)
         browser.close()

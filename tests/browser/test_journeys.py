@@ -112,7 +112,7 @@ def test_an_agents_run_is_told_turn_by_turn(
     page = watched.new_page()
     page.goto(f"/work/{document['item_id']}")
     expect(page.get_by_role("heading", name="Tasks below it")).to_be_visible()
-    page.get_by_role("link", name="its run").click()
+    page.get_by_role("link", name="its run", exact=True).click()
     expect(page.get_by_role("heading", name="Transcript")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(2)
     expect(page.locator(".waterfall .span").first).to_be_visible()

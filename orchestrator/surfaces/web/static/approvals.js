@@ -6,7 +6,7 @@ import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
-import { draw, progressWords, short } from "./rows.js";
+import { draw, foot, short } from "./rows.js";
 import { askText, count, offer } from "./shell.js";
 import { setNow } from "./times.js";
 import { told, toast } from "./toast.js";
@@ -99,21 +99,7 @@ function paintCard(only = shownId) {
 }
 
 /** @param {any} card */
-function actions(card) {
-  const id = card.approval_id;
-  if (card.state !== "pending")
-    return el("div", { class: "actions done" }, el("span", { class: "grow" }, progressWords(card)), button("Next card", () => list.move(1, open1), { key: "j", kind: "small" }));
-  const mine = card.eligible.includes(boot.who) && can("decide_approval");
-  if (!mine) return el("div", { class: "actions" }, el("p", { class: "muted" }, icon("people"), ` ${card.eligible.join(", ")} may decide this.`));
-  return el(
-    "div",
-    { class: "actions", role: "group", "aria-label": "Decide" },
-    button("Approve", () => decide([id], "approve"), { kind: "primary", key: "a", icon: "check", id: "approve" }),
-    button("Edit", () => edit(id), { key: "e", icon: "edit", id: "edit" }),
-    button("Deny", () => deny([id]), { kind: "danger", key: "d", icon: "x", id: "deny" }),
-    card.needed > 1 && el("span", { class: "muted small push" }, `${card.decided_by.length} of ${card.needed} have approved`),
-  );
-}
+const actions = (card) => foot(card, { approve: (id) => decide([id], "approve"), edit, deny: (id) => deny([id]), next: () => list.move(1, open1) });
 /** @param {any} row */
 const open1 = (row) => row.state === "pending";
 
