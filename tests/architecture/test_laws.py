@@ -163,7 +163,10 @@ DOES_WORK = re.compile(
     r"(^|\.)(open|read_text|read_bytes|write_text|connect|create_engine|system|run|Popen|urlopen|now|today|mkdir|print|getenv|environ)$"
 )
 DECLARES = {  # calls that only declare: a table's indexes, word lists, a plugin's files
-    **{f"orchestrator/store/{name}.py": ("sa.Index",) for name in ("tables", "access_tables", "halt_tables", "slack_tables")},
+    **{
+        f"orchestrator/store/{name}.py": ("sa.Index",)
+        for name in ("tables", "access_tables", "halt_tables", "slack_tables")
+    },
     "policies/lexicon.py": ("_verbs", "_nouns", "For"),
     "connectors/conformance/__init__.py": ("pytest.register_assert_rewrite",),
 }
