@@ -1,13 +1,13 @@
 // The approvals page. INVARIANT: a key or button decides the card that is shown, by its id and digest; what arrives changes neither.
 import { $, boot, button, can, el, first, icon, notice } from "./dom.js";
-import { editor, nothing, sections } from "./card.js";
+import { editor, nothing, progress, sections } from "./card.js";
 import { iconOf } from "./effects.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
 import { draw, foot, short } from "./rows.js";
-import { askText, count, offer } from "./shell.js";
+import { askText, count } from "./shell.js";
 import { setNow } from "./times.js";
 import { told, toast } from "./toast.js";
 
@@ -98,6 +98,16 @@ function paintCard(only = shownId) {
   if (held) document.getElementById(held)?.focus();
 }
 
+/** The shown card's state alone, at once: the rest follows with the desk's answer. @param {string[]} ids */
+function paintDecided(ids) {
+  const row = shownId !== null && ids.includes(shownId) ? list.rows.get(shownId) : null;
+  const card = row && cards.get(row.approval_id);
+  if (!row || !card) return;
+  const state = { ...card, state: row.state, effect_state: row.effect_state };
+  detail.querySelector(".actions")?.replaceWith(actions(state));
+  detail.querySelector(".card-head")?.after(progress(state) || "");
+}
+
 /** @param {any} card */
 const actions = (card) => foot(card, { approve: (id) => decide([id], "approve"), edit, deny: (id) => deny([id]), next: () => list.move(1, open1) });
 /** @param {any} row */
@@ -129,7 +139,7 @@ async function decide(ids, verdict, reason) {
   for (const row of rows) list.put([{ ...row, state: verdict === "approve" ? "approved" : "denied", effect_state: verdict === "approve" ? "approved" : "failed", decided_at: new Date().toISOString() }]);
   for (const id of ids) list.picked.delete(id);
   list.paint();
-  paintCard();
+  paintDecided(rows.map((row) => row.approval_id));
   paintBulk();
   setWaiting(waiting - rows.length);
   performance.mark("decided");
@@ -237,19 +247,17 @@ function setWaiting(many) {
 }
 const pill = button("", () => {
   box.scrollTop = box.scrollHeight;
-  arrived = 0;
-  paintPill();
+  tellArrived(0);
 }, { kind: "pill", icon: "down" });
 box.after(pill);
-function paintPill() {
+/** @param {number} many below what can be seen */
+function tellArrived(many) {
+  arrived = many;
   pill.hidden = !arrived;
   pill.replaceChildren(icon("down"), el("span", {}, `${arrived} new`));
 }
 box.addEventListener("scroll", () => {
-  if (arrived && !list.below) {
-    arrived = 0;
-    paintPill();
-  }
+  if (arrived && !list.below) tellArrived(0);
 });
 
 const load = oneAtATime(async () => {
@@ -302,8 +310,7 @@ function arrive(card) {
   list.put([{ ...(known || {}), ...short(card) }]);
   if (!known) {
     setWaiting(waiting + 1);
-    if (list.below > 0) arrived += 1;
-    paintPill();
+    if (list.below > 0) tellArrived(arrived + 1);
     if (replacing && card.item_id === replacing.item_id && card.tool === replacing.tool && card.created_at > replacing.at) {
       replacing = null;
       toast("Checked: this is the changed card.", { kind: "ok" });
@@ -358,7 +365,6 @@ bind("Enter", "Read the card", () => {
   split.dataset.view = "card";
   detail.querySelector(".card-body")?.focus();
 });
-offer({ words: "Approve the selected cards", icon: "check", act: () => decide([...list.picked], "approve") });
 
 $("#q").addEventListener("input", () => {
   const said = $("#q").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -381,7 +387,7 @@ addEventListener("popstate", () => {
 if (start.card) cards.set(start.card.approval_id, start.card);
 list.put(start.rows);
 setWaiting(start.total);
-paintPill();
+tellArrived(0);
 const asked = /^\/approvals\/(.+)$/.exec(location.pathname)?.[1];
 if (asked) open(asked);
 else if (matchMedia("(min-width: 900px)").matches && start.rows.length) list.go(start.rows[0].approval_id, "load");
