@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.errors import DeputyError
 from orchestrator.workflows.definition import Workflow
 
+DEEPEST = 60  # no workflow nests a quarter as deep
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is built in: ten times faster
 PathKey = tuple[str | int, ...]
 
@@ -74,7 +75,8 @@ def load(path: Path) -> Source:
 def loads(text: str, *, file: str = "workflow") -> Source:
     """Validates the text of one file. Raises BadWorkflow."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        strange = _strange(text, file)
+        node = yaml.compose(text, Loader=_Loader) if strange is None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         message = f"is not YAML: {getattr(error, 'problem', None) or error}"
@@ -82,6 +84,8 @@ def loads(text: str, *, file: str = "workflow") -> Source:
         raise BadWorkflow(
             [Problem(file=file, line=mark.line + 1 if mark else 0, field="", message=message, fix=fix)]
         ) from error
+    if strange is not None:
+        raise BadWorkflow([strange])
     if not isinstance(node, yaml.MappingNode):
         raise BadWorkflow([Problem(file=file, line=1, field="", message="holds no fields", fix="start with name: …")])
     lines: dict[PathKey, int] = {}
@@ -95,6 +99,22 @@ def loads(text: str, *, file: str = "workflow") -> Source:
     if problems or workflow is None:
         raise BadWorkflow(problems)
     return Source(file=file, workflow=workflow, lines=lines)
+
+
+def _strange(text: str, file: str) -> Problem | None:
+    """What no workflow needs and no reader survives: repeats, which grow without bound, and nesting beyond any stack.
+
+    Looked for among the parser's events, because composing nodes recurses.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            return Problem(file=file, line=line, field="", message="holds a YAML alias (*)", fix="write it out")
+        if depth > DEEPEST:
+            return Problem(file=file, line=line, field="", message=f"is nested {DEEPEST} deep", fix="split it")
+    return None
 
 
 _scalars = yaml.SafeLoader("")
@@ -127,7 +147,14 @@ def _build(node: yaml.Node, path: PathKey, lines: dict[PathKey, int], problems: 
         return node.value
     if node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
         return node.value  # YAML 1.1 reads on, off, yes and no as truth values; here they are words
-    return _scalars.construct_object(node)
+    try:
+        return _scalars.construct_object(node)
+    except (ValueError, ArithmeticError, LookupError, yaml.YAMLError):
+        message = f"{str(node.value)[:80]!r} is not what its form says"
+        problems.append(
+            Problem(file=file, line=lines[path], field=_dotted(path), message=message, fix="quote it where it is text")
+        )
+        return None
 
 
 def _line(lines: dict[PathKey, int], path: PathKey) -> int:

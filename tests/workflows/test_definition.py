@@ -99,6 +99,33 @@ def test_broken_yaml_names_its_line() -> None:
     assert "is not YAML" in problem.message
 
 
+HOSTILE = {
+    "repeats grow without bound": "\n".join(
+        ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))]
+    ),
+    "a list that holds itself": "name: &a [*a]",
+    "deeper than any stack": "name: " + "[" * 90_000 + "]" * 90_000,
+    "deep without brackets": "- " * 50_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_refused_before_it_is_built(text: str) -> None:
+    """A file that would take all memory or the whole process is one fault, told at once."""
+    (fault,) = faults(text)
+
+    assert "alias" in fault.message or "nested" in fault.message
+    assert fault.line > 0 and fault.fix
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "!!float abc", "!!int x", "!other x"])
+def test_a_value_that_is_not_what_it_says_is_a_fault(value: str) -> None:
+    """A number that is none, or of a foreign kind, names its line."""
+    found = faults(GOOD.replace("quota: 1", f"quota: {value}"))
+
+    assert [one.line for one in found if "not what its form says" in one.message] == [10]
+
+
 def test_words_that_yaml_takes_for_truth_stay_words() -> None:
     """A cue `on` is the preposition, not true."""
     workflow = loads(GOOD.replace("ask: Who?", "ask: Who?, cues: [on, to]")).workflow
