@@ -83,7 +83,7 @@ def running(
             start_new_session=True,
         )
         try:
-            _wait_for(server, port, log)
+            wait_for(server, port, log)
             yield
         finally:
             server.terminate()
@@ -100,7 +100,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Returns once the port takes connections; fails when the server ends, or takes too long."""
     until = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < until:

@@ -99,7 +99,7 @@ def _wanted(
     forms = capability.form is not None or capability.url is None  # {} means forms, as before there were two kinds
     if question is not None:
         key = question["question_id"]
-        return {key: form(question)} if forms and not room.was_asked(caller, key) else {}
+        return {key: form(question)} if forms and not room.was_asked(caller, f"{item['item_id']} {key}") else {}
     if capability.url is None or desk_url is None:
         return {}
     cards = documents.pending(item, desk_url)

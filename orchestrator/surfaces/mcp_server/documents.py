@@ -64,7 +64,7 @@ def started(
 ) -> dict[str, Any]:
     """`match`: how the words met the library, before anything ran; `runs`: the workflow that will run, as far as can be told."""
     found = item["match"] or match or {}
-    workflow = (item["match"] or {}).get("workflow") if item["route"] in ("match", "workflow") else runs
+    workflow = item["workflow"] or runs
     route = item["route"] or ("match" if runs else "agent or refusal: decided when it runs")
     plan: dict[str, Any] = {"route": route, "workflow": workflow}
     if found:
@@ -138,7 +138,7 @@ def status(item: Mapping[str, Any], desk_url: str | None) -> dict[str, Any]:
         "state": item["state"],
         "final": is_final(item),
         "waiting_on": list(item["waiting_on"]),
-        "workflow": (item["match"] or {}).get("workflow") if item["route"] in ("match", "workflow") else None,
+        "workflow": item["workflow"],
         "question": question_of(item),
         "pending_approval": pending(item, desk_url),
         "effects": [

@@ -68,7 +68,16 @@ class Room:
             log.warning("no worker: %s", error.message)
 
     async def item(self, caller: Caller, item_id: str) -> dict[str, Any]:
-        return await asyncio.to_thread(self.desk.item, caller.who, item_id)
+        """The item document, with the name of the workflow that does it."""
+        return await asyncio.to_thread(self._item, caller, item_id)
+
+    def _item(self, caller: Caller, item_id: str) -> dict[str, Any]:
+        item = self.desk.item(caller.who, item_id)
+        match, route = item["match"] or {}, item["route"]
+        item["workflow"] = match.get("workflow") if route in ("match", "workflow") else None
+        if route == "workflow" and item["workflow"] is None and item["run_id"] is not None:  # named, not matched
+            item["workflow"] = self.desk.run(caller.who, item["run_id"])["workflow"]
+        return item
 
     async def resting(
         self, caller: Caller, item_id: str, wait_s: float, tell: Callable[[int, str], Any]
