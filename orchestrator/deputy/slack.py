@@ -12,7 +12,9 @@ from typing import Any
 from orchestrator import clock
 from orchestrator.deputy.views import audited, steps_of
 from orchestrator.domain.effect import Approval
+from orchestrator.domain.item import Item
 from orchestrator.domain.principal import Principal
+from orchestrator.errors import NotFound
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import outbox, slack_inbox, slack_people, slack_posts, steering, worklist
 from orchestrator.store.database import Store
@@ -30,6 +32,16 @@ class Followed:
 
     posts: Sequence[Post]
     cards: Sequence[tuple[Approval, Linked]]  # pending, with each eligible person who is known in Slack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Addressed news. `item_id`: the root item it is about; None where it is about none (any more)."""
+
+    number: int
+    item_id: str | None
+    requester: str
+    address: Mapping[str, Any]
 
 
 class Slack:
@@ -55,6 +67,16 @@ class Slack:
 
     def park(self, delivery: Delivery, about: str) -> None:
         self._store.write(slack_inbox.park, delivery.delivery_id, about)
+
+    def open_deliveries(self) -> int:
+        """How many wait to be worked off."""
+        with self._store.read() as tx:
+            return slack_inbox.count(tx, "taken")
+
+    def parked_deliveries(self) -> int:
+        """How many wait for something else to come first."""
+        with self._store.read() as tx:
+            return slack_inbox.count(tx, "parked")
 
     def sweep(self) -> None:
         self._store.write(slack_inbox.sweep, clock.real())
@@ -182,11 +204,25 @@ class Slack:
         with self._store.read() as tx:
             return worklist.get(tx, item_id).root_id
 
-    def due(self, limit: int = 100) -> list[tuple[int, str, str]]:
-        """(number, item, kind) of addressed news that Slack was asked to be told, oldest first."""
+    def due(self, limit: int = 100) -> list[Due]:
+        """Addressed news that Slack was asked to be told, oldest first."""
         with self._store.read() as tx:
-            found = outbox.due(tx, clock.now(), limit)
-            return [(one.outbox_id, one.item_id, one.kind) for one in found if (one.address or {}).get("door") == DOOR]
+            found = []
+            for one in outbox.due(tx, clock.now(), limit):
+                if (one.address or {}).get("door") == DOOR:
+                    try:
+                        item: Item | None = worklist.get(tx, one.item_id)
+                    except NotFound:  # about a schedule, or taken back by a restore
+                        item = None
+                    found.append(
+                        Due(
+                            number=one.outbox_id,
+                            item_id=item.root_id if item is not None else None,
+                            requester=item.requester if item is not None else "",
+                            address=dict(one.address or {}),
+                        )
+                    )
+            return found
 
     def told(self, numbers: Sequence[int]) -> None:
         if numbers:

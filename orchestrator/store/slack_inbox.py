@@ -124,6 +124,11 @@ def release(tx: Tx, about: str) -> int:
     return int(tx.c.execute(stmt.values(state="taken", about=None, lease_until=None)).rowcount)
 
 
+def count(tx: Tx, state: str) -> int:
+    stmt = sa.select(sa.func.count()).select_from(slack_inbox).where(D.tenant_id == tx.tenant_id, D.state == state)
+    return int(tx.c.scalar(stmt) or 0)
+
+
 def sweep(tx: Tx, real: datetime) -> None:
     """Forgets what waited in vain, and deliveries so old that Slack does not send them again."""
     waited = (D.tenant_id == tx.tenant_id, D.state == "parked", D.real_at < real - PARKED_FOR)

@@ -32,6 +32,13 @@ AT_ONCE = 8
 LOOK_EVERY_S = 30.0  # for what another process left half-done
 AGAIN_S = 1.0
 LONGEST_AGAIN_S = 60.0
+# What an item's reply address is told of.
+ADDRESSED = frozenset({"item.settled", "approval.asked", "question.asked", "repair.asked", "reconsent.asked"})
+
+
+def work_post(item_id: str, channel: str, thread_ts: str | None) -> str:
+    """The id of the one message about the item in that place."""
+    return ids.derived("post", "work", item_id, channel, thread_ts)
 
 
 class Board:
@@ -58,6 +65,8 @@ class Board:
                             told = await listener.next(LOOK_EVERY_S)
                             if isinstance(told, Heard):
                                 self._hear(told)
+                                if told.kind in ADDRESSED:
+                                    await self._deliver()
                             if asyncio.get_running_loop().time() - looked >= LOOK_EVERY_S:
                                 await self._look()
                                 looked = asyncio.get_running_loop().time()
@@ -71,7 +80,30 @@ class Board:
         if told.root_id or told.item_id:
             self.want(str(told.root_id or told.item_id))
 
+    async def _deliver(self) -> None:
+        """What was asked for with Slack as its address has its message, whoever asked: a schedule's runs begin here."""
+        slack = self._desk.slack
+        due = await asyncio.to_thread(slack.due)
+        for one in due:
+            channel, thread_ts = one.address.get("channel"), one.address.get("thread_ts")
+            if one.item_id is None or not channel:
+                continue
+            post = Post(
+                post_id=work_post(one.item_id, str(channel), thread_ts),
+                kind="work",
+                item_id=one.item_id,
+                approval_id=None,
+                person=one.requester,
+                channel=str(channel),
+                thread_ts=thread_ts,
+                is_private=bool(one.address.get("is_private")),
+            )
+            await asyncio.to_thread(slack.intend, post)
+            self.want(one.item_id)
+        await asyncio.to_thread(slack.told, [one.number for one in due])
+
     async def _look(self) -> None:
+        await self._deliver()
         for root_id in await asyncio.to_thread(self._desk.slack.unsettled):
             self.want(root_id)
 

@@ -60,8 +60,7 @@ class Bot:
         self._host = urlsplit(settings.slack_api_url).hostname if settings.slack_api_url else None
         bot_token = token.get_secret_value() if token else ""
         self._line = Line(bot_token, Buckets(share), base_url=settings.slack_api_url)
-        client = AsyncWebClient(
-            token=bot_token,
+        client = AsyncWebClient(  # without the token: bolt gives it to each request
             base_url=settings.slack_api_url or AsyncWebClient.BASE_URL,
             timeout=REQUEST_S,
             retry_handlers=[],
@@ -72,6 +71,7 @@ class Bot:
         self._intake = Intake(desk.slack, self._wake)
         self.app: AsyncApp = bolt(
             client,
+            bot_token,
             me=self._me,
             signing_secret=secret.get_secret_value() if secret else "",
             intake=self._intake,

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.slack.text import escape
 from orchestrator import errors
 from orchestrator.deputy import Deputy
+from orchestrator.deputy.slack import DOOR
 from orchestrator.domain.principal import Principal
 from orchestrator.surfaces.slack_bot import blocks as kit
 from orchestrator.surfaces.slack_bot.home_view import OPEN, schedule_line
@@ -29,8 +30,11 @@ _QUOTED = re.compile(r"[\"“”']([^\"“”']+)[\"“”']\s+(.+)", re.DOTALL)
 MOST = 12
 
 
-def run(desk: Deputy, who: Principal, words: str, *, is_again: bool) -> str | None:
-    """What to tell whoever typed it, in Slack's markup; None where it is a request. `is_again`: it may have been done before a crash."""
+def run(desk: Deputy, who: Principal, words: str, *, direct: str, is_again: bool) -> str | None:
+    """What to tell whoever typed it, in Slack's markup; None where it is a request.
+
+    `direct`: their direct messages, where a schedule's runs answer. `is_again`: it may have been done before a crash.
+    """
     verb, _, rest = words.partition(" ")
     rest = rest.strip()
     item = _ITEM.fullmatch(rest)
@@ -55,7 +59,7 @@ def run(desk: Deputy, who: Principal, words: str, *, is_again: bool) -> str | No
         case "halt":
             return _halt(desk, who, rest, is_again=is_again)
         case "schedule":
-            return _schedule(desk, who, rest, is_again=is_again)
+            return _schedule(desk, who, rest, direct=direct, is_again=is_again)
     return None
 
 
@@ -104,7 +108,7 @@ def _halt(desk: Deputy, who: Principal, reason: str, *, is_again: bool) -> str:
     return f":octagonal_sign: {escape(halt['text'])}.{more} Lift it: */deputy halt lift*"
 
 
-def _schedule(desk: Deputy, who: Principal, rest: str, *, is_again: bool) -> str | None:
+def _schedule(desk: Deputy, who: Principal, rest: str, *, direct: str, is_again: bool) -> str | None:
     verb, _, name = rest.partition(" ")
     if not rest or rest == "ls":
         known = desk.schedules.all(who)
@@ -123,7 +127,8 @@ def _schedule(desk: Deputy, who: Principal, rest: str, *, is_again: bool) -> str
     label = kit.cut(" ".join(found[2].split()), 60)
     if is_again and any(one["name"] == label for one in desk.schedules.all(who)):
         return f"It is there: *{escape(label)}*"
-    made = desk.schedules.add(who, label, when=found[1], request=found[2])
+    reply_to = {"door": DOOR, "channel": direct, "thread_ts": None, "is_private": True}
+    made = desk.schedules.add(who, label, when=found[1], request=found[2], reply_to=reply_to)
     return f"From now on: {schedule_line(made)}"
 
 

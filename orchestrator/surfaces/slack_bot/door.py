@@ -75,7 +75,13 @@ class Intake:
 
 
 def bolt(
-    client: AsyncWebClient, *, me: Callable[[], Awaitable[Me]], signing_secret: str, intake: Intake, modals: Modals
+    client: AsyncWebClient,
+    token: str,
+    *,
+    me: Callable[[], Awaitable[Me]],
+    signing_secret: str,
+    intake: Intake,
+    modals: Modals,
 ) -> AsyncApp:
     """The app with its listeners; nothing goes over the wire before something comes in."""
 
@@ -86,7 +92,7 @@ def bolt(
             team_id=known.team_id,
             bot_user_id=known.user_id,
             bot_id=known.bot_id,
-            bot_token=client.token,
+            bot_token=token,
         )
 
     app = AsyncApp(

@@ -23,7 +23,7 @@ from orchestrator.store.slack_posts import Post
 from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.slack_bot import blocks as kit
 from orchestrator.surfaces.slack_bot import commands, home_view
-from orchestrator.surfaces.slack_bot.board import Board
+from orchestrator.surfaces.slack_bot.board import Board, work_post
 from orchestrator.surfaces.slack_bot.identity import Identity, Known, Unconfirmed, Unknown
 from orchestrator.surfaces.slack_bot.replies import Replies
 from orchestrator.surfaces.slack_bot.work_view import FINAL
@@ -192,11 +192,13 @@ class Workshop:
 
     async def _command(self, delivery: Delivery, who: Principal) -> None:
         words = slack_text.unescape(str(delivery.body["text"])).strip()
-        told = await asyncio.to_thread(commands.run, self._desk, who, words, is_again=delivery.attempts > 0)
+        channel = await self._identity.direct(delivery.sender.partition("/")[2])
+        told = await asyncio.to_thread(
+            commands.run, self._desk, who, words, direct=channel, is_again=delivery.attempts > 0
+        )
         if told is not None:
             await self._replies.alone(delivery, told)
             return
-        channel = await self._identity.direct(delivery.sender.partition("/")[2])
         item_id = await self._ask(delivery, who, words, channel, None, is_private=True)
         if channel != delivery.body["channel_id"]:
             await self._replies.alone(delivery, f"On it, in our direct messages (`{item_id}`): nobody here reads it.")
@@ -255,14 +257,14 @@ class Workshop:
         self, delivery: Delivery, who: Principal, words: str, channel: str, thread_ts: str | None, *, is_private: bool
     ) -> str:
         """Submits, and begins the one message about it. The same delivery makes the same item and the same message."""
-        reply_to = {"door": DOOR, "sender": delivery.sender, "channel": channel, "thread_ts": thread_ts}
+        reply_to = {"door": DOOR, "channel": channel, "thread_ts": thread_ts, "is_private": is_private}
         key = f"slack {delivery.delivery_id}"
         item_id = await asyncio.to_thread(self._desk.submit, who, words, key=key, reply_to=reply_to)
         team = delivery.sender.partition("/")[0]
         if thread_ts is not None:
             await asyncio.to_thread(self._desk.slack.bind, f"{team}/{channel}/{thread_ts}", item_id)
         post = Post(
-            post_id=ids.derived("post", "work", item_id, channel, thread_ts),
+            post_id=work_post(item_id, channel, thread_ts),
             kind="work",
             item_id=item_id,
             approval_id=None,
