@@ -111,13 +111,13 @@ def arrivals(page: Page, desk: Desk) -> dict[str, Any]:
 
 
 def park_many(desk: Desk, many: int) -> None:
-    from tests.browser.desk import _park
+    from tests.browser.desk import park_one
 
     owner = desk.place.me.principal_id
     for start in range(0, many, BATCH):
         with desk.store.tx() as tx:
             for number in range(start, min(many, start + BATCH)):
-                _park(tx, f"Call number {number}", owner, "dana.ruiz@brightwater.example", "")
+                park_one(tx, f"Call number {number}", owner, "dana.ruiz@brightwater.example", "")
 
 
 def clone(desk: Desk, many: int) -> None:

@@ -113,13 +113,13 @@ class Desk:
         """A request that waits for a decision on one invitation; the card's id."""
         self.made += 1
         with self.store.tx() as tx:
-            return _park(tx, title or f"Call number {self.made}", self.place.me.principal_id, to, eligible)
+            return park_one(tx, title or f"Call number {self.made}", self.place.me.principal_id, to, eligible)
 
     def ask(self, request: str) -> str:
         return self.place.desk.submit(self.place.me, request)
 
 
-def _park(tx: Tx, title: str, owner: str, to: str, eligible: str) -> str:
+def park_one(tx: Tx, title: str, owner: str, to: str, eligible: str) -> str:
     now = clock.now()
     made, _ = worklist.submit(tx, NewItem(request=f"Set up “{title}”", requester=owner, priority=-1000), now)
     mine = _claimed(tx, made, now)

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.effect import ApprovalState
-from orchestrator.errors import UsageError
-from orchestrator.surfaces.http_api.endpoint import Call, Endpoint
+from orchestrator.surfaces.http_api.endpoint import CURSOR, Call, Endpoint
+from orchestrator.surfaces.http_api.paging import instant, packed, unpacked
 
 MOST = 1000
 
 
 def page(call: Call) -> Any:
-    """A page of short rows; `next` is the last row's own mark."""
-    state, limit = call.query.get("state", "pending"), call.query.get("limit", 200)
+    """A page of short rows; only those that wait go on behind the last one."""
+    state, limit, cursor = call.query.get("state", "pending"), call.query.get("limit", 200), call.query.get("cursor")
+    parts = unpacked(cursor, str, str)
     rows = call.desk.inbox.page(
         call.who,
         state=None if state == "all" else state,
         limit=limit,
-        after=_mark(call.query.get("cursor")),
+        after=(instant(parts[0], cursor or ""), parts[1]) if parts else None,
     )
     more = len(rows) == limit and state == "pending"
-    return {"rows": rows, "next": f"{rows[-1]['created_at']} {rows[-1]['approval_id']}" if more else None}
-
-
-def _mark(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    when, _, approval_id = cursor.partition(" ")
-    try:
-        instant = datetime.fromisoformat(when)
-    except ValueError as error:
-        raise UsageError("the cursor is not one of ours", fix="take `next` of the page before") from error
-    if instant.tzinfo is None:
-        raise UsageError("the cursor is not one of ours", fix="take `next` of the page before")
-    return instant, approval_id
+    return {"rows": rows, "next": packed(rows[-1]["created_at"], rows[-1]["approval_id"]) if more else None}
 
 
 ENDPOINTS = (
@@ -49,7 +36,7 @@ ENDPOINTS = (
         query={
             "state": {"enum": [*ApprovalState, "all"]},
             "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
-            "cursor": {"type": "string", "maxLength": 300},
+            "cursor": CURSOR,
         },
     ),
     Endpoint(
