@@ -25,13 +25,13 @@ from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.slack_bot.board import Board
 from orchestrator.surfaces.slack_bot.door import Body, Intake, bolt
 from orchestrator.surfaces.slack_bot.identity import Identity, Me
+from orchestrator.surfaces.slack_bot.manifest import PATH
 from orchestrator.surfaces.slack_bot.modals import Modals
 from orchestrator.surfaces.slack_bot.posting import Poster
 from orchestrator.surfaces.slack_bot.replies import Replies
 from orchestrator.surfaces.slack_bot.workshop import Workshop
 
 log = logging.getLogger("deputy.slack")
-PATH = "/slack/events"
 AGAIN_S, LONGEST_AGAIN_S = 2.0, 60.0
 LEAVES_WITHIN_S = 10.0
 

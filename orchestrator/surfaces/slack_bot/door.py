@@ -20,15 +20,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from orchestrator.deputy.slack import Slack
 from orchestrator.store.slack_inbox import Taken
 from orchestrator.surfaces.slack_bot.identity import Me
+from orchestrator.surfaces.slack_bot.manifest import COMMAND, PROMPTS
 
 BUTTONS = ("approve", "why", "cancel", "bump", "share", "thumb", "link_yes", "link_no", "unlink")
 MODALS = ("edit", "deny")
 EVENTS = ("app_mention", "message", "app_home_opened", "user_change")
-PROMPTS = (
-    {"title": "My day", "message": "What is on my calendar today?"},
-    {"title": "A call", "message": "Find 30 minutes with … next week"},
-    {"title": "My mail", "message": "What did … write to me last?"},
-)
 
 Ack = Callable[..., Awaitable[Any]]
 Body = Mapping[str, Any]
@@ -103,7 +99,7 @@ def bolt(
         name="deputy",
     )
     app.use(_events(intake))
-    app.command("/deputy")(_command(intake))
+    app.command(COMMAND)(_command(intake))
     for name in EVENTS:
         app.event(name)(_taken)
     for name in BUTTONS:
@@ -239,7 +235,7 @@ def _pane() -> AsyncAssistant:
     assistant = AsyncAssistant()
 
     async def started(set_suggested_prompts: Ack) -> None:
-        await set_suggested_prompts(prompts=list(PROMPTS), title="For example")
+        await set_suggested_prompts(prompts=[dict(one) for one in PROMPTS], title="For example")
 
     async def said(set_status: Ack) -> None:
         with suppress(SlackApiError):  # a workspace without the pane has none to decorate

@@ -116,6 +116,7 @@ def google(
 @command.command()
 @click.option("--user-token", is_flag=True, help="Also take the person's own token, for Slack's search.")
 @click.option("--manifest", is_flag=True, help="Print the app manifest to create the Slack app from, and stop.")
+@click.option("--bot", is_flag=True, help="A manifest with the bot of `deputy serve` in it (docs/slack.md).")
 @click.option("--only", metavar="FAMILIES", help="Some of chat,directory.")
 @connecting.account_options
 def slack(
@@ -125,6 +126,7 @@ def slack(
     further: Mapping[str, Any],
     user_token: bool,
     manifest: bool,
+    bot: bool,
     only: str | None,
 ) -> None:
     """A Slack workspace by its bot token: typed, or in SLACK_BOT_TOKEN (and SLACK_USER_TOKEN)."""
@@ -140,7 +142,13 @@ def slack(
         from connectors.slack.manifest import app_manifest
 
         enabled = [spec for spec in connector.tools() if spec.family in families]
-        click.echo(json.dumps(app_manifest(enabled, with_search=user_token), indent=2))
+        made = app_manifest(enabled, with_search=user_token)
+        if bot:
+            from orchestrator.surfaces.slack_bot.manifest import bot_manifest
+
+            address = session.settings.public_url if session.settings.slack_mode == "http" else None
+            made = bot_manifest(enabled, public_url=address, with_search=user_token)
+        click.echo(json.dumps(made, indent=2))
         return
     connecting.owner_of(session, asked)
     out = session.output
