@@ -102,9 +102,12 @@ def _environment() -> dict[str, str]:
 
 
 def furnished(home: Path, world: Path) -> None:
-    """A home with the small office, a second Dana in it, and a workflow that is published to assistants."""
+    """A home with the small office, a second Dana in it, and a workflow that is published to assistants.
+
+    What people say themselves goes out at once here (delegated); what programs say still asks.
+    """
     place = Place(home, world)
-    (home / "deputy.toml").write_text('mcp_workflows = "morning-brief"\n', encoding="utf-8")
+    (home / "deputy.toml").write_text('profile = "delegated"\nmcp_workflows = "morning-brief"\n', encoding="utf-8")
     place.office.add_person("Dana Fox", zone="Europe/Lisbon", team="Finance", role="Controller")
     place.close()
 
