@@ -41,7 +41,7 @@ def allowed(who: Principal, scope: Scope) -> None:
 def visible(tx: Tx, who: Principal, item_id: str) -> Item:
     item = worklist.get(tx, item_id)
     if not sees(tx, who, item_id):
-        raise NotFound(f"there is no item {item_id!r}", fix="see: deputy work ls")
+        raise NotFound(f"there is no item {item_id!r}", fix="`deputy work ls` lists them")
     return item
 
 
