@@ -26,8 +26,11 @@ WITHIN_S = 20.0
 class Door:
     """A server with the bot; a context manager, which ends as a server that drains does. Has a desk of its own."""
 
-    def __init__(self, place: Place, slack_url: str, *, mode: str = "http", **settings: Any) -> None:
-        self.workspace = Workspace(slack_url) if mode == "http" else None
+    def __init__(
+        self, place: Place, slack_url: str, *, mode: str = "http", is_double: bool = False, **settings: Any
+    ) -> None:
+        """`is_double`: behind the address is our own double, which has no world to ask about."""
+        self.workspace = Workspace(slack_url) if mode == "http" and not is_double else None
         given = {
             "slack_mode": mode,
             "slack_bot_token": BOT,
