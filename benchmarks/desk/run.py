@@ -162,19 +162,18 @@ def main() -> None:
         settings: Settings = place.settings
         store = Store.open(settings.store_url)
         register(store)
-        serving = Serving(place.home, with_worker=False)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        page = browser.new_context(base_url=serving.url, viewport={"width": 1280, "height": 800}).new_page()
-        page.goto(serving.link)
-        desk = Desk(place=place, store=store, url=serving.url)
-        have = 0
-        for cards in options.cards:
-            park_many(desk, REAL)
-            clone(desk, cards - have - REAL)
-            have = cards + ARRIVALS + BATCH - DECISIONS
-            print(json.dumps(measure(page, desk, cards, options.loads)), flush=True)
-        browser.close()
-        serving.stop()
+        with Serving(place.home, with_worker=False) as serving:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+            page = browser.new_context(base_url=serving.url, viewport={"width": 1280, "height": 800}).new_page()
+            page.goto(serving.link)
+            desk = Desk(place=place, store=store, url=serving.url)
+            have = 0
+            for cards in options.cards:
+                park_many(desk, REAL)
+                clone(desk, cards - have - REAL)
+                have = cards + ARRIVALS + BATCH - DECISIONS
+                print(json.dumps(measure(page, desk, cards, options.loads)), flush=True)
+            browser.close()
         store.close()
         place.close()
 

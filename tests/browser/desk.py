@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from orchestrator import clock, ids
 from orchestrator.deputy.views import digest
@@ -77,6 +77,12 @@ class Serving:
             except OSError:
                 assert time.monotonic() < end, "deputy serve accepts no connection"
                 select.select([], [], [], 0.05)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         self._process.terminate()

@@ -25,19 +25,18 @@ LONG_MS = 30_000  # a worker starts, on a machine that does other things as well
 def working(browser: Browser, world: Path, tmp_path: Path) -> Iterator[tuple[Place, Page]]:
     """A desk with a worker beside it, and a page of its owner."""
     place = Place(tmp_path / "home", world)
-    serving = Serving(place.home, with_worker=True)
-    context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
-    watched = Watched(context)
-    page = watched.new_page()
-    page.set_default_timeout(LONG_MS)
-    expect.set_options(timeout=LONG_MS)
-    try:
-        yield place, page
-    finally:
-        expect.set_options(timeout=5000)
-        context.close()
-        serving.stop()
-        place.close()
+    with Serving(place.home, with_worker=True) as serving:
+        context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
+        watched = Watched(context)
+        page = watched.new_page()
+        page.set_default_timeout(LONG_MS)
+        expect.set_options(timeout=LONG_MS)
+        try:
+            yield place, page
+        finally:
+            expect.set_options(timeout=5000)
+            context.close()
+    place.close()
     assert watched.unexpected() == []
 
 
@@ -106,21 +105,20 @@ def test_an_agents_run_is_told_turn_by_turn(
         document = asking.result()
     puppet.close()
     assert document["waiting_on"] == ["approval", "child"]
-    serving = Serving(place.home, with_worker=False)
-    context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
-    watched = Watched(context)
-    page = watched.new_page()
-    page.goto(f"/work/{document['item_id']}")
-    expect(page.get_by_role("heading", name="Tasks below it")).to_be_visible()
-    page.get_by_role("link", name="its run", exact=True).click()
-    expect(page.get_by_role("heading", name="Transcript")).to_be_visible()
-    expect(page.locator(".turn")).to_have_count(2)
-    expect(page.locator(".waterfall .span").first).to_be_visible()
-    found = Axe().run(page).response["violations"]
-    page.get_by_role("link", name="Send a mail").click()
-    expect(page.locator("#card-title")).to_have_text("Send a mail")
-    context.close()
-    serving.stop()
+    with Serving(place.home, with_worker=False) as serving:
+        context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
+        watched = Watched(context)
+        page = watched.new_page()
+        page.goto(f"/work/{document['item_id']}")
+        expect(page.get_by_role("heading", name="Tasks below it")).to_be_visible()
+        page.get_by_role("link", name="its run", exact=True).click()
+        expect(page.get_by_role("heading", name="Transcript")).to_be_visible()
+        expect(page.locator(".turn")).to_have_count(2)
+        expect(page.locator(".waterfall .span").first).to_be_visible()
+        found = Axe().run(page).response["violations"]
+        page.get_by_role("link", name="Send a mail").click()
+        expect(page.locator("#card-title")).to_have_text("Send a mail")
+        context.close()
     place.close()
 
     assert found == []
