@@ -157,5 +157,6 @@ def _bound(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"port {port} on {host} cannot be taken: {error.strerror}", fix="choose another: deputy serve --port 0"
         ) from error
+    listening.listen(2048)  # whoever opens the printed link at once waits, and is not refused
     listening.set_inheritable(False)
     return listening
