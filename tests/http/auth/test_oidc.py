@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +17,7 @@ from starlette.testclient import TestClient
 from orchestrator.surfaces.http_api.auth.sessions import COOKIE
 from tests.e2e.place import Place
 from tests.http.auth import issuer as double
-from tests.http.auth.callers import AISHA, DANA, HERE, HTML, serving
+from tests.http.auth.callers import AISHA, DANA, HERE, HTML, serving, sign_in
 from tests.services import oidc
 
 ACCOUNTS: Mapping[str, Mapping[str, Any]] = {
@@ -313,6 +315,22 @@ def test_a_provider_that_is_away(place: Place) -> None:
         answer = client.get("/signin/oidc", headers=HTML)
         assert answer.status_code == 502 and "does not answer" in answer.text
         assert client.get(f"/signin?token={place.desk.access.new_link(place.me)}").status_code == 303
+
+
+def test_a_provider_that_hangs_holds_up_nobody_else(place: Place) -> None:
+    """It takes connections and says nothing; many outsiders knock at the door, and whoever is in works on."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        set_for(place, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with serving(place.desk, place.settings) as client, ThreadPoolExecutor(12) as outsiders:
+            sign_in(client, place.desk, place.me.principal_id)
+            knocking = [outsiders.submit(client.get, "/signin/oidc") for _ in range(12)]
+            asked, _ = silent.accept()
+
+            assert client.get("/api/v1/me").status_code == 200
+            assert not any(one.done() for one in knocking)
+            silent.close()
+            asked.close()
+            assert {one.result(60).status_code for one in knocking} == {502}
 
 
 def test_keys_turn_over(place: Place, issuer: double.Issuer) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,14 @@ from orchestrator.surfaces.http_api.auth.caller import caller_of, require
 from orchestrator.surfaces.http_api.auth.oidc import Identity, Provider
 from orchestrator.surfaces.http_api.auth.rules import local_path
 from orchestrator.surfaces.http_api.auth.sessions import Sessions, device_of
-from orchestrator.surfaces.http_api.problems import STATUS
+from orchestrator.surfaces.http_api.problems import STATUS, WireError
 
 TEMPLATES = Path(__file__).parents[2] / "web" / "templates"
 CALLBACK = "/signin/callback"
 BROWSER = "deputy_signin"  # the cookie of a browser that is on its way to the provider and back
 ON_THE_WAY_S = 600
+AT_ONCE = 4  # calls that may wait for the provider
+MOST_WAITING = 40  # and for one of those
 
 
 def routes(sessions: Sessions) -> list[Route]:
@@ -38,6 +43,9 @@ class Doors:
         settings = sessions.rules.settings
         self._settings = settings
         self._provider = Provider.of(settings) if settings is not None else None
+        # INVARIANT: a provider that hangs holds none of the threads that everybody else's requests run in.
+        self._aside = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deputy-sign-in")
+        self._under_way = 0
         self._templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
     def routes(self) -> list[Route]:
@@ -59,23 +67,34 @@ class Doors:
 
     async def sign_out(self, request: Request) -> Response:
         require(request, "read")
-        return await asyncio.to_thread(self._sessions.farewell, request, lambda: self._elsewhere(request))
+        end = partial(self._sessions.farewell, request, lambda: self._elsewhere(request))
+        return await asyncio.get_running_loop().run_in_executor(self._aside, end)
 
     async def leave(self, request: Request) -> Response:
         """To the provider."""
         try:
-            return await asyncio.to_thread(self._begin, request)
+            return await self._away(self._begin, request)
         except DeputyError as error:
             return self._page(request, error)
 
     async def come_back(self, request: Request) -> Response:
         """From the provider, with a code."""
         try:
-            return await asyncio.to_thread(self._finish, request)
+            return await self._away(self._finish, request)
         except DeputyError as error:
             answer = self._page(request, error)
             self._forget_browser(request, answer)
             return answer
+
+    async def _away(self, ask: Callable[[Request], Response], request: Request) -> Response:
+        """The answer of what asks the provider. Raises WireError where too many wait for it already."""
+        if self._under_way >= MOST_WAITING:
+            raise WireError("rate_limited", "too many are on their way in", fix="try again in a moment")
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._aside, ask, request)
+        finally:
+            self._under_way -= 1
 
     # ---- in a thread -------------------------------------------------------------------------------------------------
     def _begin(self, request: Request) -> Response:

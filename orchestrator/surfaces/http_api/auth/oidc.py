@@ -29,6 +29,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
 FRESH_S = 3600.0  # how long metadata and keys are believed
+FAILED_S = 5.0  # how long a provider that did not answer is not asked again
 KEYS_AGAIN_S = 30.0  # keys are asked for again no sooner, whatever key an id token names
 LARGEST = 1_000_000  # bytes of an answer
 
@@ -73,7 +74,7 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: Mapping[str, Any] = {}
         self._keys: Mapping[str, Any] = {}
-        self._asked_s = self._keys_asked_s = float("-inf")
+        self._asked_s = self._keys_asked_s = self._failed_s = float("-inf")
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -238,15 +239,22 @@ class Provider:
     def _metadata_now(self) -> Mapping[str, Any]:
         with self._lock:
             if time.monotonic() - self._asked_s > FRESH_S:
-                found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != self.issuer.rstrip(
-                    "/"
-                ):  # OpenID Connect Discovery 1.0, 4.3
-                    raise WireError(
-                        "provider_unreachable", f"{self.name} calls itself something else", fix="check oidc_issuer"
-                    )
-                self._metadata, self._asked_s = found, time.monotonic()
+                self._metadata = self._told_anew()
+                self._asked_s = time.monotonic()
             return self._metadata
+
+    def _told_anew(self) -> Mapping[str, Any]:
+        """Its metadata. Where it did not answer a moment ago, nobody waits for it again."""
+        if time.monotonic() - self._failed_s < FAILED_S:
+            raise WireError("provider_unreachable", f"{self.name} does not answer", fix="try again in a moment")
+        try:
+            found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        except WireError:
+            self._failed_s = time.monotonic()
+            raise
+        if str(found.get("issuer", "")).rstrip("/") != self.issuer.rstrip("/"):  # OpenID Connect Discovery 1.0, 4.3
+            raise WireError("provider_unreachable", f"{self.name} calls itself something else", fix="check oidc_issuer")
+        return found
 
     def _key_set(self, *, again: bool = False) -> Any:
         from joserfc.jwk import KeySet
