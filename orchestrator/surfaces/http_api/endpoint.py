@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -186,11 +187,18 @@ async def _body(request: Request, endpoint: Endpoint) -> Any:
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise WireError("unsupported_media_type", f"the body is {kind[:80]!r}", fix=f"send {JSON}")
     try:
-        body = json.loads(bytes(raw).decode("utf-8"), parse_constant=_no_constant) if raw else {}
+        body = json.loads(bytes(raw).decode("utf-8"), parse_float=_finite, parse_constant=_no_constant) if raw else {}
     except (ValueError, RecursionError) as error:
         raise WireError("not_json", f"the body is not JSON: {error}", fix="send a JSON document in UTF-8") from error
     endpoint.body_judge.check(body, "body")
     return body
+
+
+def _finite(text: str) -> float:
+    """No database and no wire takes what lies beyond the largest number."""
+    if math.isinf(number := float(text)):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _no_constant(name: str) -> Any:
@@ -214,9 +222,18 @@ class _Judge:
         """Raises UsageError naming the place of what does not fit."""
         first = min(self._validator.iter_errors(value), key=lambda one: len(one.absolute_path), default=None)
         if first is not None:
+            first = _plainest(first)
             where = ".".join([name, *map(str, first.absolute_path)])
             raise UsageError(f"{where}: {first.message[:300]}", fix="see: /api/openapi.json")
         _clean(value, name)
+
+
+def _plainest(error: Any) -> Any:
+    """Of a value that fits none of several forms: what is off in the form it seems to be meant as."""
+    while error.context:
+        kind_fits = [one for one in error.context if one.validator != "type" or len(one.relative_path) > 0]
+        error = max(kind_fits or error.context, key=lambda one: len(one.absolute_path))
+    return error
 
 
 def _clean(value: Any, name: str) -> None:
