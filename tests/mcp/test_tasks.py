@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from tests.distributed.desks import Desk
 from tests.e2e.place import CALL
 from tests.mcp.house import House, furnished, open_house
 
@@ -72,6 +74,25 @@ def test_a_task_survives_kill_9_of_the_server_between_start_and_poll(world: Path
         assert again["taskId"] == begun["taskId"]
     finally:
         house.desk.stop()
+
+
+def test_another_desk_goes_on_with_the_task(house: House, tmp_path: Path) -> None:
+    """Two servers on one database: what one began the other tells of, asks about and cancels."""
+    task_id = start(house, CALL, key="two desks")["taskId"]
+    until(house, task_id, "input_required")
+    other = replace(house, desk=Desk(house.home, {}, tmp_path / "log"))
+    other.desk.start("--no-worker")
+    other.desk.wait()
+    try:
+        asked = get(other, task_id)
+        again = start(other, CALL, key="two desks")
+        other.post("tasks/cancel", {"taskId": task_id}, capabilities=TASKS)
+
+        assert len(asked["inputRequests"]) == 1
+        assert again["taskId"] == task_id
+        assert get(house, task_id)["status"] == "cancelled"
+    finally:
+        other.desk.stop()
 
 
 def test_a_question_is_input_and_an_approval_is_not(house: House) -> None:
