@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from orchestrator import clock
@@ -24,6 +25,7 @@ from orchestrator.store.slack_posts import Post
 
 DOOR = "slack"
 MOST_CARDS = 500
+STANDS = timedelta(hours=24)  # a question who somebody is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +93,15 @@ class Slack:
         with self._store.read() as tx:
             return slack_people.senders_of(tx, person)
 
-    def propose(self, sender: str, person: str, channel: str) -> None:
-        """To be confirmed by themselves."""
+    def propose(self, sender: str, person: str, channel: str) -> Linked:
+        """To be confirmed by themselves; what was proposed lately still stands."""
+        now = clock.now()
         with self._store.tx() as tx:
-            slack_people.propose(tx, sender, person, channel, clock.now())
+            known = slack_people.linked(tx, sender)
+            if known is not None and known.person == person and known.asked_at > now - STANDS:
+                return known
+            slack_people.propose(tx, sender, person, channel, now)
+            return Linked(sender=sender, person=person, channel=channel, is_confirmed=False, asked_at=now)
 
     def confirm(self, who: Principal, sender: str) -> bool:
         """From now on this sender speaks as the person; what they had sent before goes on. False where nothing was open."""
@@ -116,7 +123,7 @@ class Slack:
 
     # ---- threads -----------------------------------------------------------------------------------------------------
     def bind(self, place: str, item_id: str) -> None:
-        """The thread is about this item; what came in there too early goes on."""
+        """The thread is about this item, for whoever asked; what they had said there too early goes on."""
         with self._store.tx() as tx:
             slack_people.bind(tx, place, item_id, clock.now())
             slack_inbox.release(tx, waiting_for(place))
@@ -127,7 +134,7 @@ class Slack:
 
     def bound(self, place: str) -> str | None:
         """The item that a thread is about: it was asked there, or one of the bot's own messages about it begins the thread."""
-        _, channel, ts = place.split("/", 2)
+        _, channel, ts, _ = place.split("/", 3)
         with self._store.read() as tx:
             found = slack_people.bound(tx, place)
             post = slack_posts.at(tx, channel, ts) if found is None else None

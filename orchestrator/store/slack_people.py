@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,26 +23,18 @@ class Linked:
     person: str
     channel: str | None
     is_confirmed: bool
+    asked_at: datetime
 
 
 def linked(tx: Tx, sender: str) -> Linked | None:
     row = tx.c.execute(sa.select(slack_people).where(P.tenant_id == tx.tenant_id, P.sender == sender)).first()
-    return (
-        None
-        if row is None
-        else Linked(
-            sender=row.sender, person=row.person, channel=row.channel, is_confirmed=row.confirmed_at is not None
-        )
-    )
+    return None if row is None else _linked(row)
 
 
 def senders_of(tx: Tx, person: str) -> list[Linked]:
     """Confirmed ones of a person of the directory."""
     stmt = sa.select(slack_people).where(P.tenant_id == tx.tenant_id, P.person == person, P.confirmed_at.isnot(None))
-    return [
-        Linked(sender=row.sender, person=row.person, channel=row.channel, is_confirmed=True)
-        for row in tx.c.execute(stmt.order_by(P.sender))
-    ]
+    return [_linked(row) for row in tx.c.execute(stmt.order_by(P.sender))]
 
 
 def propose(tx: Tx, sender: str, person: str, channel: str | None, now: datetime) -> None:
@@ -72,3 +65,13 @@ def bound(tx: Tx, place: str) -> str | None:
     """Item id."""
     found = tx.c.scalar(sa.select(R.item_id).where(R.tenant_id == tx.tenant_id, R.place == place))
     return None if found is None else str(found)
+
+
+def _linked(row: Any) -> Linked:
+    return Linked(
+        sender=row.sender,
+        person=row.person,
+        channel=row.channel,
+        is_confirmed=row.confirmed_at is not None,
+        asked_at=row.asked_at,
+    )

@@ -42,7 +42,7 @@ slack_threads = sa.Table(
     "slack_threads",
     metadata,
     sa.Column("tenant_id", T, primary_key=True),
-    sa.Column("place", T, primary_key=True),  # team/channel/ts of the thread's first message
+    sa.Column("place", T, primary_key=True),  # team/channel/ts of the thread's first message/user who asked
     sa.Column("item_id", T, nullable=False),  # the latest that was asked there
     sa.Column("bound_at", UtcDateTime, nullable=False),
 )

@@ -49,6 +49,12 @@ class Door:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """As a server that drains; again does nothing."""
+        if not self._thread.is_alive():
+            return
         self._loop.call_soon_threadsafe(self._drain.begin)
         self._thread.join(WITHIN_S)
         assert not self._thread.is_alive()

@@ -215,5 +215,59 @@ def test_a_crash_between_post_and_record_leaves_one_message(
     assert len([one for one in scene.workspace.messages(scene.direct, ts) if item_id in words(one)]) == 1
 
 
+def test_a_workspace_without_the_newer_blocks_has_the_older_ones(
+    place: Place, slack: Any, open_door: Callable[..., Door]
+) -> None:
+    """Plan, task cards and feedback buttons are refused: the same message comes without them."""
+    scene = Scene(place, open_door())
+    ts = scene.workspace.say(scene.direct, "what I said")
+    refusal = json.dumps({"ok": False, "error": "invalid_blocks"}).encode()
+    with FaultProxy(port=slack.port) as line:
+        with Door(place, line.url) as poorer:
+            scene.door.stop()
+            type(scene.slack)(scene.workspace, poorer.address).said(scene.me, DAY, ts=ts)
+            (item_id,) = scene.asked()
+            scene.seen(scene.direct, item_id, ts)
+            line.arm(Fault.ANSWER, when=b"context_actions", status=200, body=refusal)
+            place.work()
+            last = until(
+                lambda: next(
+                    (one for one in scene.workspace.messages(scene.direct, ts) if "thumb_good" in buttons(one)), None
+                )
+            )
+
+    assert {one["type"] for one in last["blocks"]} <= {"section", "context", "actions"}
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"], ids=str)
+def test_the_main_job_on_each_database(
+    database: str, request: pytest.FixtureRequest, world: Any, tmp_path: Any
+) -> None:
+    """Asked, approved and told in Slack, whatever the rows lie in."""
+    from tests.services import emulate
+    from tests.slack import workspace
+
+    url = request.getfixturevalue("postgres_url") if database == "postgres" else ""
+    home = Place(tmp_path / "home", world, url)
+    try:
+        with (
+            emulate.running("slack", workspace.seed(home), tmp_path) as service,
+            Door(home, service.url) as door,
+        ):
+            scene = Scene(home, door)
+            _, ts = a_card(scene)
+            for _ in range(2):
+                for card in cards(scene, ts):
+                    scene.slack.click(scene.me, card, "approve", channel=scene.direct)
+                scene.settled()
+                home.work(linger_s=0.0)
+                until(lambda: not cards(scene, ts) or scene.place.desk.approvals(scene.place.admin))
+            (item_id,) = scene.asked()
+            until(lambda: home.item(item_id)["state"] == "done" or not home.work(linger_s=0.0) and None)
+            scene.seen(scene.direct, "Done", ts)
+    finally:
+        home.close()
+
+
 def _about(approval: dict[str, Any]) -> str:
     return json.dumps({"a": approval["approval_id"], "d": approval["digest"], "c": "D0", "t": "1.1"})

@@ -46,6 +46,7 @@ class Board:
 
     def __init__(self, desk: Deputy, identity: Identity, poster: Poster, *, desk_url: str | None) -> None:
         self._desk, self._identity, self._poster, self._desk_url = desk, identity, poster, desk_url
+        self._is_plain = False
         self._wanted: dict[str, float] = {}  # root item → not before, by the loop's clock
         self._tries: dict[str, int] = {}
         self._busy: set[str] = set()
@@ -183,18 +184,29 @@ class Board:
             return await self._poster.show(post.post_id, drawn)
         except (RateLimited, Unreachable):
             raise
-        except (NotFound, Forbidden, InvalidCall) as error:
-            log.warning("Slack does not take a message (%s): %s", post.kind, error.message)
-            if post.ts is None and not post.is_private and post.kind == "work":
-                for linked in await asyncio.to_thread(self._desk.slack.senders_of, post.person):
-                    channel = await self._identity.direct(linked.sender.partition("/")[2])
-                    await asyncio.to_thread(self._desk.slack.moved, post.post_id, channel, None, is_private=True)
-                    return False
-            await asyncio.to_thread(self._desk.slack.settle, [post.post_id])
-            return True
+        except InvalidCall as error:
+            if self._is_plain or not any(one["type"] in work_view.NEWER for one in drawn.blocks):
+                return await self._elsewhere(post, error)
+            log.info("this workspace does not have the newer blocks: %s", error.message)
+            self._is_plain = True
+            return False
+        except (NotFound, Forbidden) as error:
+            return await self._elsewhere(post, error)
         except ConnectorError as error:
             log.warning("Slack does not take a message (%s): %s", post.kind, error.message)
             return False
+
+    async def _elsewhere(self, post: Post, error: ConnectorError) -> bool:
+        """Work that cannot be told where it was asked is told in direct messages; anything else is let go."""
+        log.warning("Slack does not take a message (%s): %s", post.kind, error.message)
+        if post.ts is None and not post.is_private and post.kind == "work":
+            for linked in await asyncio.to_thread(self._desk.slack.senders_of, post.person):
+                channel = await self._identity.direct(linked.sender.partition("/")[2])
+                await asyncio.to_thread(self._desk.slack.moved, post.post_id, channel, None, is_private=True)
+                return False
+        if post.ts is None:
+            await asyncio.to_thread(self._desk.slack.settle, [post.post_id])
+        return True  # what stands there stays, until there is something else to say
 
     async def _card_post(self, root_id: str, approval: Approval, linked: Linked, home: Post | None) -> Post:
         """Cards stand in direct messages, whose reader is known; in the work's own thread where that is there."""
@@ -233,6 +245,7 @@ class Board:
             is_private=post.is_private,
             is_open=is_open,
             desk_url=self._desk_url,
+            is_plain=self._is_plain,
             share=(public.channel, public.thread_ts) if public is not None and post.is_private else None,
         )
 

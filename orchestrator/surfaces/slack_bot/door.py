@@ -22,7 +22,19 @@ from orchestrator.store.slack_inbox import Taken
 from orchestrator.surfaces.slack_bot.identity import Me
 from orchestrator.surfaces.slack_bot.manifest import COMMAND, PROMPTS
 
-BUTTONS = ("approve", "why", "cancel", "bump", "share", "thumb", "link_yes", "link_no", "unlink")
+BUTTONS = (
+    "approve",
+    "why",
+    "cancel",
+    "bump",
+    "share",
+    "thumb",
+    "thumb_good",
+    "thumb_bad",
+    "link_yes",
+    "link_no",
+    "unlink",
+)
 MODALS = ("edit", "deny")
 EVENTS = ("app_mention", "message", "app_home_opened", "user_change")
 

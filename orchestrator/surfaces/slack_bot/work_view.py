@@ -22,6 +22,16 @@ MARKS = {
     "cancelled": ":black_square_for_stop:",
 }
 EFFECTS = {"done": "✓", "failed": "✗", "unknown": "!", "undone": "↺", "preview": "○", "attempted": "…"}
+TASK_STATES = {
+    "done": "complete",
+    "undone": "complete",
+    "failed": "error",
+    "unknown": "error",
+    "attempted": "in_progress",
+    "approved": "in_progress",
+}
+NEWER = frozenset({"plan", "context_actions"})  # blocks that not every workspace has
+MOST_TASKS = 20
 MOST_EFFECTS = 8
 MOST_SOURCES = 8
 
@@ -42,10 +52,12 @@ def work(
     is_open: bool,
     desk_url: str | None,
     share: tuple[str, str | None] | None,
+    is_plain: bool = False,
 ) -> Drawn:
     """`is_private`: only the requester reads this place. `is_open`: else, whoever reads it may read the answer, too.
 
-    `share`: the channel and thread where it was asked, to which the requester may give the answer.
+    `share`: the channel and thread where it was asked, to which the requester may give the answer. `is_plain`: without the
+    blocks that not every workspace has (plan and task cards, feedback buttons).
     """
     may_read = is_private or is_open
     state = str(document["state"])
@@ -54,7 +66,9 @@ def work(
         f"{MARKS.get(state, ':warning:')} *{escape(_state_words(document))}*  {kit.one_line(document['request'], 300)}"
     )
     blocks = [kit.section(head)]
-    if folded := _folded(document, may_read=may_read):
+    if not is_plain and document.get("effects"):
+        blocks.append(_plan(document, may_read=may_read))
+    if folded := _folded(document, may_read=may_read, has_plan=not is_plain):
         blocks.append(kit.context(folded))
     if may_read:
         blocks += _question(document)
@@ -77,7 +91,7 @@ def work(
         fix = f"\nfix: {error['fix']}" if error.get("fix") and may_read else ""
         blocks += kit.sections(words + fix)
     blocks.append(kit.context(_foot(document, is_final=is_final, desk_url=desk_url)))
-    blocks += _controls(document, is_final=is_final, share=share)
+    blocks += _controls(document, is_final=is_final, share=share, is_plain=is_plain)
     text = f"{_state_words(document)}: {kit.cut(' '.join(str(document['request']).split()), 120)}"
     if is_final and may_read and document.get("text"):
         text = kit.cut(str(document["text"]), 3000)
@@ -97,18 +111,22 @@ def shared(document: Mapping[str, Any], by: str) -> Drawn:
     return Drawn(text=escape(kit.cut(str(document["text"]), 3000)), blocks=blocks[: kit.MOST_BLOCKS], is_settled=True)
 
 
-def plan(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(id, title, state) of what was done and is to do: pending | in_progress | complete | error. For streamed plans."""
-    words = {
-        "done": "complete",
-        "undone": "complete",
-        "failed": "error",
-        "unknown": "error",
-        "attempted": "in_progress",
-    }
-    return [
-        (str(one["effect_id"]), str(one["tool"]), words.get(one["state"], "pending")) for one in document["effects"]
-    ]
+def _plan(document: Mapping[str, Any], *, may_read: bool) -> Block:
+    """What it does to the world, a task card each (Block Kit, "Plan block")."""
+    tasks = []
+    for effect in document["effects"][-MOST_TASKS:]:
+        task: Block = {
+            "type": "task_card",
+            "task_id": str(effect["effect_id"]),
+            "title": kit.cut(str(effect["tool"]), 150),
+            "status": TASK_STATES.get(effect["state"], "pending"),
+        }
+        if may_read and effect.get("preview"):
+            words = [{"type": "text", "text": kit.cut(" ".join(str(effect["preview"]).split()), 300)}]
+            task["details"] = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": words}]}
+        tasks.append(task)
+    done = sum(one["status"] == "complete" for one in tasks)
+    return {"type": "plan", "title": f"{done} of {len(tasks)} steps done", "tasks": tasks}
 
 
 def _state_words(document: Mapping[str, Any]) -> str:
@@ -123,7 +141,7 @@ def _state_words(document: Mapping[str, Any]) -> str:
     return {"ready": "On it", "running": "Working"}.get(state, state.capitalize())
 
 
-def _folded(document: Mapping[str, Any], *, may_read: bool) -> str:
+def _folded(document: Mapping[str, Any], *, may_read: bool, has_plan: bool) -> str:
     """How far it is, in a line or a few."""
     lines = []
     match = document.get("match") or {}
@@ -131,7 +149,7 @@ def _folded(document: Mapping[str, Any], *, may_read: bool) -> str:
         lines.append(f"by the workflow *{kit.one_line(match['workflow'], 60)}*")
     elif document.get("route") == "agent":
         lines.append(f"by an agent, {int(document['receipt']['model_calls'])} model calls so far")
-    effects = list(document.get("effects") or ())
+    effects = [] if has_plan else list(document.get("effects") or ())
     if len(effects) > MOST_EFFECTS:
         lines.append(f"{len(effects) - MOST_EFFECTS} earlier steps")
     for effect in effects[-MOST_EFFECTS:]:
@@ -192,7 +210,9 @@ def _foot(document: Mapping[str, Any], *, is_final: bool, desk_url: str | None) 
     return " · ".join(parts)
 
 
-def _controls(document: Mapping[str, Any], *, is_final: bool, share: tuple[str, str | None] | None) -> list[Block]:
+def _controls(
+    document: Mapping[str, Any], *, is_final: bool, share: tuple[str, str | None] | None, is_plain: bool
+) -> list[Block]:
     item = {"i": document["item_id"]}
     if not is_final:
         buttons = [kit.button("Stop", "cancel", item, confirm="What was done already stays done.")]
@@ -200,13 +220,17 @@ def _controls(document: Mapping[str, Any], *, is_final: bool, share: tuple[str, 
             buttons.append(kit.button("Do it next", "bump", item))
         return kit.actions(buttons)
     if document["state"] == "done" and document.get("text"):
-        thumbs = _thumbs(str(document["item_id"]))
+        thumbs = _plain_thumbs(item) if is_plain else [_thumbs(str(document["item_id"]))]
         if share is None:
-            return [thumbs]
+            return thumbs
         value = item | {"c": share[0], "t": share[1]}
         told = "Everybody in the channel where you asked will read this answer."
-        return [thumbs, *kit.actions([kit.button("Share where I asked", "share", value, confirm=told)])]
+        return [*thumbs, *kit.actions([kit.button("Share where I asked", "share", value, confirm=told)])]
     return []
+
+
+def _plain_thumbs(item: Mapping[str, Any]) -> list[Block]:
+    return kit.actions([kit.button("Good answer", "thumb_good", item), kit.button("Bad answer", "thumb_bad", item)])
 
 
 def _thumbs(item_id: str) -> Block:

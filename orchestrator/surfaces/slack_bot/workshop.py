@@ -138,9 +138,9 @@ class Workshop:
         if delivery.kind in ("home", "action", "edit", "deny") or not self._is_for_us(delivery):
             return True
         channel = await self._identity.direct(delivery.sender.partition("/")[2])
-        await asyncio.to_thread(self._desk.slack.propose, delivery.sender, who.person, channel)
+        linked = await asyncio.to_thread(self._desk.slack.propose, delivery.sender, who.person, channel)
         post = Post(
-            post_id=ids.derived("post", "ask", delivery.sender, who.person, delivery.delivery_id),
+            post_id=ids.derived("post", "ask", delivery.sender, who.person, linked.asked_at.isoformat()),
             kind="ask",
             item_id="",
             approval_id=None,
@@ -207,7 +207,7 @@ class Workshop:
         body = delivery.body
         words = self._words(str(body["text"]))
         thread_ts = str(body["thread_ts"] or body["ts"])
-        place = f"{delivery.sender.partition('/')[0]}/{body['channel']}/{thread_ts}"
+        place = _place(delivery.sender, str(body["channel"]), thread_ts)
         is_asked = bool(body["is_direct"] or body["is_mention"])
         bound = await asyncio.to_thread(self._desk.slack.bound, place)
         if bound is None and body["thread_ts"] and not is_asked:
@@ -260,9 +260,8 @@ class Workshop:
         reply_to = {"door": DOOR, "channel": channel, "thread_ts": thread_ts, "is_private": is_private}
         key = f"slack {delivery.delivery_id}"
         item_id = await asyncio.to_thread(self._desk.submit, who, words, key=key, reply_to=reply_to)
-        team = delivery.sender.partition("/")[0]
         if thread_ts is not None:
-            await asyncio.to_thread(self._desk.slack.bind, f"{team}/{channel}/{thread_ts}", item_id)
+            await asyncio.to_thread(self._desk.slack.bind, _place(delivery.sender, channel, thread_ts), item_id)
         post = Post(
             post_id=work_post(item_id, channel, thread_ts),
             kind="work",
@@ -299,8 +298,10 @@ class Workshop:
                 self._board.want(item_id)
             case "share":
                 await self._share(who, item_id, str(value["c"]), value.get("t"))
-            case "thumb":
+            case "thumb" | "thumb_good" | "thumb_bad":
                 verdict, _, about = str(body["value"]).partition(":")
+                if action != "thumb":
+                    verdict, about = action.removeprefix("thumb_"), item_id
                 good = verdict == "good"
                 await asyncio.to_thread(self._desk.feedback.give, who, about, is_good=good, door=DOOR)
                 await self._replies.alone(delivery, "Thank you, noted.")
@@ -354,6 +355,12 @@ class Workshop:
     async def _home(self, delivery: Delivery, who: Principal) -> None:
         view = await asyncio.to_thread(home_view.home, self._desk, who, self._desk_url)
         await self._replies.home(delivery.sender.partition("/")[2], view)
+
+
+def _place(sender: str, channel: str, thread_ts: str) -> str:
+    """A thread, and who speaks in it: several people's work may be asked for in one."""
+    team, _, user = sender.partition("/")
+    return f"{team}/{channel}/{thread_ts}/{user}"
 
 
 def _told(error: errors.DeputyError) -> str:
