@@ -12,6 +12,15 @@ export const can = (name) => boot.can.includes(name);
 /** @param {string} selector @param {ParentNode} [root] @returns {any} */
 export const $ = (selector, root = document) => root.querySelector(selector);
 
+// Controls, overrides of the direction of writing, and what has no width: all that shows as nothing, or makes its neighbours show as something else.
+const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u202a-\u202e\u2060-\u2069\ufeff]|(?<!\u{1f3f4}[\u{e0020}-\u{e007f}]*)[\u{e0000}-\u{e007f}]/gu;
+/**
+ * Text as it is: characters that nobody would see stand there by their number. INVARIANT: whoever decides reads what will be sent.
+ * @param {string} text
+ */
+export const plain = (text) => text.replace(UNSEEN, (one) => `⟨U+${(one.codePointAt(0) || 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+const SAID = new Set(["title", "aria-label", "aria-description", "alt"]);
+
 /**
  * An element. Attributes that are false, null or undefined are left out; `on…` are listeners; `class`, `data-…`, aria as they are written.
  * @param {string} tag @param {Record<string, any>} [attributes] @param {...any} kids
@@ -23,9 +32,9 @@ export function el(tag, attributes = {}, ...kids) {
     if (value === false || value === null || value === undefined) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (name === "value") made.value = value;
-    else made.setAttribute(name, value === true ? "" : String(value));
+    else made.setAttribute(name, value === true ? "" : SAID.has(name) ? plain(String(value)) : String(value));
   }
-  made.append(...kids.flat(Infinity).filter((kid) => kid !== null && kid !== undefined && kid !== false && kid !== ""));
+  made.append(...kids.flat(Infinity).filter((kid) => kid !== null && kid !== undefined && kid !== false && kid !== "").map((kid) => (typeof kid === "string" ? plain(kid) : kid)));
   return made;
 }
 
@@ -36,7 +45,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export function svg(tag, attributes = {}, ...kids) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) made.setAttribute(name, String(value));
-  made.append(...kids.flat(Infinity).filter(Boolean));
+  made.append(...kids.flat(Infinity).filter(Boolean).map((kid) => (typeof kid === "string" ? plain(kid) : kid)));
   return made;
 }
 
