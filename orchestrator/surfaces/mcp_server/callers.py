@@ -21,6 +21,7 @@ from orchestrator.domain.rights import Scope
 from orchestrator.errors import NotEligible, Unauthorized
 from orchestrator.surfaces import identity
 from orchestrator.surfaces.http_api.auth.oidc import Provider
+from orchestrator.surfaces.http_api.problems import WireError
 from orchestrator.surfaces.mcp_server.text import label
 
 MOST_SCOPES = frozenset[Scope]({"read", "submit", "operate"})  # decide, audit and admin have no tool here
@@ -91,7 +92,7 @@ class Verifier:
             return None
         try:
             return await asyncio.to_thread(self._of_key if token.startswith("dpt_") else self._of_provider, token)
-        except (Unauthorized, NotEligible):
+        except (Unauthorized, NotEligible, WireError):  # the last: the provider does not answer
             return None
 
     def _of_key(self, text: str) -> Token:

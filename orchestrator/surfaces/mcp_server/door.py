@@ -30,7 +30,7 @@ from orchestrator.surfaces.mcp_server.runs import Runs
 from orchestrator.surfaces.mcp_server.tools import ENTRIES, Entry, RoomTool, seen_by
 
 Context = ServerRequestContext[Any, Any]
-COUNTED = frozenset({"tools/call", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"})
+COUNTED = frozenset({"initialize", "tools/call", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"})
 
 
 def server(room: Room, *, verifier: TokenVerifier | None = None, auth: AuthSettings | None = None) -> MCPServer:

@@ -25,6 +25,8 @@ def command(session: Session) -> None:
             fix="put it into your assistant's settings: docs/mcp.md",
         )
     desk, settings = session.desk, session.settings
+    from orchestrator import logs
     from orchestrator.surfaces.mcp_server import door
 
+    logs.begin(level=settings.log_level, form=settings.log_format, tenant=settings.tenant)  # stdout is the protocol's
     asyncio.run(door.over_stdio(desk, settings, session.keep_going))
