@@ -18,7 +18,7 @@ from orchestrator.store.items import insert_new
 from orchestrator.store.slack_tables import slack_inbox
 
 D = slack_inbox.c
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)  # a few calls to Slack; what is done twice after it counts once
 PARKED_FOR = timedelta(hours=24)
 KNOWN_FOR = timedelta(days=7)
 MOST_ATTEMPTS = 12
