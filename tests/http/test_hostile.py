@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.e2e.place import Place
-from tests.http.auth.callers import browser
+from tests.http.auth.callers import DANA, HTML, browser
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "[[1e999]]", "NaN", "Infinity"])
@@ -39,3 +42,50 @@ def test_a_body_with_two_forms_is_told_its_own_fault(place: Place, body: Any, to
         answer = client.post("/api/v1/items", json=body)
 
     assert (answer.status_code, answer.json()["message"]) == (422, told)
+
+
+@pytest.mark.parametrize("path", ["/worklist", "/work/", "/static/../pages", "/%2e%2e/etc", "/<script>x</script>"])
+@pytest.mark.parametrize("is_in", [True, False])
+def test_an_unknown_page_is_a_page(place: Place, path: str, is_in: bool) -> None:
+    """Whoever looks for a page that is not there reads words and finds the way; a program gets a problem document."""
+    with browser(place, place.me.principal_id if is_in else None) as client:
+        page = client.get(path, headers=HTML, follow_redirects=True)
+        document = client.get("/worklist")
+
+    if page.status_code == 200:  # led on: a slash too many is none
+        assert "<h1" in page.text
+    else:
+        assert page.status_code == 404
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert "There is no such page" in page.text and 'href="/"' in page.text
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "<script>x" not in page.text
+    assert document.json()["error"] == "not_found"
+
+
+def test_a_page_one_may_not_see_says_so(place: Place) -> None:
+    """Settings are not everybody's: a page in words, not a document of signs."""
+    with browser(place, DANA) as client:
+        page = client.get("/settings", headers=HTML)
+
+    assert page.status_code == 403
+    assert "Not for you" in page.text and "ask an admin" in page.text
+
+
+def test_where_the_store_is_stays_in_the_house(place: Place) -> None:
+    """A database that cannot be used is told without its path or address, to whoever is in and to whoever asks for health."""
+    with browser(place, place.me.principal_id) as client:
+        with closing(sqlite3.connect(sa.make_url(place.settings.store_url).database or "")) as store:
+            for (name,) in store.execute("select name from sqlite_master where type = 'table'").fetchall():
+                store.execute(f'alter table "{name}" rename to "gone_{name}"')
+        answers = [client.get("/readyz"), client.get("/api/v1/items"), client.get("/", headers=HTML)]
+
+    assert [one.status_code for one in answers] == [503, 503, 503]
+    assert [one for one in answers if str(place.home) in one.text or "sqlite" in one.text] == []
+    assert "The desk cannot work right now" in answers[2].text
+
+
+def test_health_names_nobody(place: Place) -> None:
+    """Anybody may ask whether the desk is ready, and learns no host and no process by it."""
+    with browser(place) as client:
+        assert client.get("/readyz").json() == {"ready": True, "workers": 0}

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from orchestrator.deputy import Deputy
 from orchestrator.errors import DeputyError
 from orchestrator.surfaces.http_api.draining import Drain
+from orchestrator.surfaces.http_api.problems import without_place
 
 LONGEST_S = 5.0  # of a look at the store
 
@@ -28,8 +29,8 @@ def routes(desk: Deputy, drain: Drain) -> list[Route]:
             async with asyncio.timeout(LONGEST_S):
                 workers = await asyncio.to_thread(desk.workers)
         except (DeputyError, TimeoutError) as error:
-            why = error.message if isinstance(error, DeputyError) else "the store does not answer"
+            why = without_place(error.message) if isinstance(error, DeputyError) else "the store does not answer"
             return JSONResponse({"ready": False, "why": why}, 503)
-        return JSONResponse({"ready": True, "workers": workers})
+        return JSONResponse({"ready": True, "workers": len(workers)})
 
     return [Route("/livez", live), Route("/readyz", ready)]

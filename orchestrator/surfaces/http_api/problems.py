@@ -1,17 +1,21 @@
-"""Errors as the wire tells them: problem details (RFC 9457) with the error document's own three fields."""
+"""Errors as the wire tells them: problem details (RFC 9457) with the error document's own three fields; a page for who asked for one."""
 
 from __future__ import annotations
 
 import logging
+import re
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from connectors.errors import ConnectorError
-from orchestrator.errors import DeputyError
+from orchestrator.errors import DeputyError, StoreUnavailable
 
 log = logging.getLogger("deputy.http")
 STATUS = {  # error code → status
@@ -53,6 +57,17 @@ MEANING = {  # error code → what it says to a caller
     "not_built": "this is not built yet",
     "store_unavailable": "the database cannot be reached or is locked",
 }
+TITLES = {  # status → heading of the page
+    401: "Sign in first",
+    403: "Not for you",
+    404: "There is no such page",
+    421: "Not this desk's address",
+    429: "Too many requests",
+    500: "Something went wrong",
+    503: "The desk cannot work right now",
+}
+TEMPLATES = Path(__file__).parents[1] / "web" / "templates"
+_PLACE = re.compile(r" ?\b[a-z][a-z0-9+]*://\S*", re.IGNORECASE)
 EVERYWHERE = (  # codes that every endpoint may answer with
     "unauthorized", "not_eligible", "csrf", "not_found", "misdirected", "too_large", "usage", "rate_limited", "store_unavailable",
 )  # fmt: skip
@@ -83,18 +98,54 @@ def problem(code: str, message: str, fix: str = "", headers: dict[str, str] | No
     return JSONResponse(body, status, media_type="application/problem+json", headers=extra | (headers or {}))
 
 
-async def of_error(request: Request, error: Exception) -> Response:
+def wants_a_page(request: HTTPConnection) -> bool:
+    """Whether somebody looks at a page of the desk, and no program asks."""
+    return (
+        request.scope["method"] == "GET"
+        and "text/html" in request.headers.get("accept", "")
+        and "authorization" not in request.headers
+        and not request.scope["path"].startswith(("/api/", "/static/"))
+    )
+
+
+def answer(
+    request: HTTPConnection, code: str, message: str, fix: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    """The problem as a page, or as a document for programs."""
+    if not wants_a_page(request):
+        return problem(code, message, fix, headers)
+    status = STATUS.get(code, 500)
+    told = {"title": TITLES.get(status, HTTPStatus(status).phrase), "message": message.rstrip("."), "fix": fix}
+    return HTMLResponse(_templates().get_template("stray.html").render(told), status, headers=headers)
+
+
+def without_place(message: str) -> str:
+    """What a store's error says, without where the store is: that is the house's own business."""
+    return _PLACE.sub("", message)
+
+
+async def of_error(request: HTTPConnection, error: Exception) -> Response:
     """Handler for every error on the way. What nobody foresaw is logged and told without its words."""
     if isinstance(error, WireError):
-        return problem(error.code, error.message, error.fix, error.headers)
+        return answer(request, error.code, error.message, error.fix, error.headers)
+    if isinstance(error, StoreUnavailable):
+        log.warning("%s %s: %s", request.scope["method"], request.url.path, error.message)
+        return answer(request, error.code, without_place(error.message), error.fix)
     if isinstance(error, DeputyError | ConnectorError):
-        return problem(error.code, error.message, error.fix)
+        return answer(request, error.code, error.message, error.fix)
     if isinstance(error, HTTPException):
         codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
-        code = codes.get(error.status_code, "usage")
-        return problem(code, str(error.detail), "see: /api/openapi.json", dict(error.headers or {}))
-    log.error("%s %s", request.method, request.url.path, exc_info=error)
-    return problem("internal", "this was not foreseen", "look at the server's log")
+        code, headers = codes.get(error.status_code, "usage"), dict(error.headers or {})
+        if wants_a_page(request):
+            return answer(request, code, "nothing is at this address", "check it, or begin at the desk", headers)
+        return problem(code, str(error.detail), "see: /api/openapi.json", headers)
+    log.error("%s %s", request.scope["method"], request.url.path, exc_info=error)
+    return answer(request, "internal", "this was not foreseen", "look at the server's log")
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
 
 def handlers() -> dict[Any, Any]:

@@ -23,7 +23,7 @@ from orchestrator.surfaces.http_api.auth.caller import Caller
 from orchestrator.surfaces.http_api.auth.limits import Limits
 from orchestrator.surfaces.http_api.auth.rules import local_path
 from orchestrator.surfaces.http_api.auth.sessions import Sessions, caller_for, csrf_of
-from orchestrator.surfaces.http_api.problems import WireError, problem
+from orchestrator.surfaces.http_api.problems import WireError, of_error, wants_a_page
 
 log = logging.getLogger("deputy.http")
 CSRF_HEADER = "x-csrf-token"
@@ -74,8 +74,7 @@ class Identify:
         try:
             caller = await self._admit(request)
         except DeputyError as error:
-            headers = error.headers if isinstance(error, WireError) else {}
-            return await problem(error.code, error.message, error.fix, headers)(scope, receive, guarded)
+            return await (await of_error(request, error))(scope, receive, guarded)
         guarded.caller = caller
         if (fresh := scope["state"].pop("csrf_cookie", None)) is not None:
             guarded.cookie = self._set_csrf_cookie(request, fresh)
@@ -217,7 +216,7 @@ class _Guarded:
         if self._shown_the_door:
             return
         if message["type"] == "http.response.start":
-            if message["status"] == 401 and self._wants_a_page():
+            if message["status"] == 401 and self._may_be_led():
                 self._shown_the_door = True
                 return await self._to_the_door()
             headers = MutableHeaders(scope=message)
@@ -237,14 +236,8 @@ class _Guarded:
         if self.cookie is not None:
             headers.append("Set-Cookie", self.cookie)
 
-    def _wants_a_page(self) -> bool:
-        path: str = self.request.scope["path"]
-        return (
-            self.request.scope["method"] == "GET"
-            and "text/html" in self.request.headers.get("accept", "")
-            and "authorization" not in self.request.headers
-            and not path.startswith(("/api/", SIGN_IN))
-        )
+    def _may_be_led(self) -> bool:
+        return wants_a_page(self.request) and not self.request.scope["path"].startswith(SIGN_IN)
 
     async def _to_the_door(self) -> None:
         scope = self.request.scope
