@@ -178,5 +178,5 @@ def _buttons(approval: Mapping[str, Any], *, may_decide: bool, desk_url: str | N
         ]
     buttons.append(kit.button("Why", "why", value))
     if desk_url:
-        buttons.append(kit.link_button("At the desk", f"{desk_url}/inbox/{approval['approval_id']}"))
+        buttons.append(kit.link_button("At the desk", f"{desk_url}/approvals/{approval['approval_id']}"))
     return kit.actions(buttons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,11 @@ class Replies:
             return
         except ConnectorError as error:
             log.warning("a message is not replaced: %s", error.message)
+
+    async def at_rest(self, channel: str, thread_ts: str) -> None:
+        """Takes the pane's "is on it" away where no message of ours follows, which would do so."""
+        with suppress(ConnectorError):  # a workspace without the pane
+            await self._line.write("assistant.threads.setStatus", channel_id=channel, thread_ts=thread_ts, status="")
 
     async def home(self, user: str, view: Mapping[str, Any]) -> None:
         try:

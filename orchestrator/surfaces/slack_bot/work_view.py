@@ -205,7 +205,7 @@ def _foot(document: Mapping[str, Any], *, is_final: bool, desk_url: str | None) 
     elif document.get("why_here"):
         parts.append(kit.one_line(document["why_here"], 120))
     parts.append(
-        f"<{desk_url}/items/{document['item_id']}|{document['item_id']}>" if desk_url else f"`{document['item_id']}`"
+        f"<{desk_url}/work/{document['item_id']}|{document['item_id']}>" if desk_url else f"`{document['item_id']}`"
     )
     return " · ".join(parts)
 

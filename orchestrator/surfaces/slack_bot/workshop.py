@@ -251,7 +251,10 @@ class Workshop:
             await asyncio.to_thread(self._desk.answer, who, item_id, words, question_id=question)
         elif not await asyncio.to_thread(self._desk.slack.was_said, item_id, who.principal_id, words, delivery):
             await asyncio.to_thread(self._desk.nudge, who, item_id, words)
+            await self._replies.alone(delivery, "Passed on to whoever works on it.")
         self._board.want(item_id)
+        if delivery.body["is_direct"]:
+            await self._replies.at_rest(str(delivery.body["channel"]), str(delivery.body["thread_ts"]))
 
     async def _ask(
         self, delivery: Delivery, who: Principal, words: str, channel: str, thread_ts: str | None, *, is_private: bool
