@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import _own_settings, place, world
+from tests.e2e.conftest import _own_settings, any_place, place, world
 from tests.mcp.house import House, furnished, open_house
 
-__all__ = ["_own_settings", "place", "world"]  # fixtures: pytest finds them here
+__all__ = ["_own_settings", "any_place", "place", "world"]  # fixtures: pytest finds them here
 
 
 @pytest.fixture(scope="module")
