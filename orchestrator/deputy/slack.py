@@ -112,6 +112,14 @@ class Slack:
             audited(tx, who, "slack.linked", clock.now(), {"sender": sender, "person": who.principal_id})
             return True
 
+    def decline(self, sender: str) -> None:
+        """They are not who their address says: nothing of what they had sent is done, and they may be asked again."""
+        with self._store.tx() as tx:
+            known = slack_people.linked(tx, sender)
+            if known is not None and not known.is_confirmed:
+                slack_people.forget(tx, sender)
+                slack_inbox.drop(tx, waiting_for(sender))
+
     def unlink(self, who: Principal, sender: str) -> bool:
         """Their Slack user speaks for nobody any more."""
         with self._store.tx() as tx:
@@ -128,9 +136,9 @@ class Slack:
             slack_people.bind(tx, place, item_id, clock.now())
             slack_inbox.release(tx, waiting_for(place))
 
-    def release(self, place: str) -> None:
-        """What waits for that thread's first message goes on."""
-        self._store.write(slack_inbox.release, waiting_for(place))
+    def release(self, what: str) -> None:
+        """What waits for that sender's word, or for that thread's first message, goes on."""
+        self._store.write(slack_inbox.release, waiting_for(what))
 
     def bound(self, place: str) -> str | None:
         """The item that a thread is about: it was asked there, or one of the bot's own messages about it begins the thread."""

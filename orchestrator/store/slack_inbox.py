@@ -124,6 +124,12 @@ def release(tx: Tx, about: str) -> int:
     return int(tx.c.execute(stmt.values(state="taken", about=None, lease_until=None)).rowcount)
 
 
+def drop(tx: Tx, about: str) -> int:
+    """How many are forgotten: what they waited for does not come."""
+    stmt = sa.update(slack_inbox).where(D.tenant_id == tx.tenant_id, D.state == "parked", D.about == about)
+    return int(tx.c.execute(stmt.values(state="done", body={}, about=None, lease_until=None)).rowcount)
+
+
 def count(tx: Tx, state: str) -> int:
     stmt = sa.select(sa.func.count()).select_from(slack_inbox).where(D.tenant_id == tx.tenant_id, D.state == state)
     return int(tx.c.scalar(stmt) or 0)

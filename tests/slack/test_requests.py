@@ -245,6 +245,53 @@ def test_the_words_of_a_command_are_read_as_they_are_meant(scene: Scene) -> None
     until(lambda: not scene.place.desk.halts.all())
 
 
+def test_a_mentioned_colleague_is_meant_by_name(scene: Scene) -> None:
+    """Slack writes an id where people see a name."""
+    colleague = scene.colleague()
+    name = next(one["name"] for one in scene.place.desk.people() if one["address"] == colleague)
+
+    scene.slack.said(scene.me, f"find 30 minutes with <@{scene.workspace.users[colleague]}> &amp; me")
+    scene.asked()
+
+    assert scene.items() == [f"find 30 minutes with {name} & me"]
+
+
+def test_who_says_no_is_asked_again_the_next_time(scene: Scene) -> None:
+    """What they had sent is not done; a later word of theirs is a new beginning."""
+    colleague = scene.colleague()
+    direct = scene.workspace.direct(colleague)
+    asked = []
+    for request, verdict in (("the first thing", "link_no"), ("the second thing", "link_yes")):
+        scene.slack.said(colleague, request)
+        asked.append(
+            until(lambda: next((one for one in scene.workspace.messages(direct) if "link_yes" in buttons(one)), None))
+        )
+        until(lambda: scene.place.desk.slack.parked_deliveries() == 1)
+        scene.slack.click(colleague, asked[-1], verdict, channel=direct)
+        until(lambda: not scene.place.desk.slack.parked_deliveries())
+    scene.asked()
+    scene.settled()
+
+    assert scene.items() == ["the second thing"]
+    assert asked[0]["ts"] != asked[1]["ts"]
+
+
+def test_a_click_of_somebody_unconfirmed_counts_for_nothing(scene: Scene) -> None:
+    """An eligible person's address is not enough: they have to have said that it is them."""
+    scene.place.desk.slack.unlink(scene.place.me, f"{scene.workspace.team}/{scene.workspace.users[scene.me]}")
+    scene.place.submit(CALL)
+    scene.place.work()
+    (approval, *_) = scene.place.desk.approvals(scene.place.admin)
+    value = json.dumps({"a": approval["approval_id"], "d": approval["digest"]})
+
+    scene.slack.press(
+        scene.me, {"ts": "1.1"}, {"type": "button", "action_id": "approve", "value": value}, channel=scene.direct
+    )
+    scene.settled()
+
+    assert scene.place.desk.approval(scene.place.admin, approval["approval_id"])["state"] == "pending"
+
+
 def test_thumbs_are_kept(scene: Scene) -> None:
     """The latest of a person counts."""
     ts = scene.workspace.say(scene.direct, "what I said")

@@ -94,6 +94,13 @@ class Identity:
             return ""
         return str((raw.get("profile") or {}).get("email") or "").strip().lower()
 
+    async def name(self, user_id: str) -> str:
+        """As the directory has it, for whose address it knows; else as Slack does."""
+        raw = await self._user(user_id)
+        address = str((raw.get("profile") or {}).get("email") or "").strip().lower()
+        known = {one["address"]: one["name"] for one in await asyncio.to_thread(self._desk.people)}
+        return str(known.get(address) or raw.get("real_name") or raw.get("name") or user_id)
+
     async def everybody_is_inside(self, channel: str) -> bool:
         """Whether only colleagues read the channel. False where that cannot be told."""
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,7 +136,12 @@ class Workshop:
 
     async def _introduce(self, delivery: Delivery, who: Unconfirmed) -> bool:
         """Asks them once, in their direct messages; what they have sent waits for it."""
-        if delivery.kind in ("home", "action", "edit", "deny") or not self._is_for_us(delivery):
+        if delivery.kind in ("action", "edit", "deny"):
+            await self._replies.alone(
+                delivery, "Nothing was changed: I do not know yet who you are. Write to me first."
+            )
+            return True
+        if delivery.kind == "home" or not self._is_for_us(delivery):
             return True
         channel = await self._identity.direct(delivery.sender.partition("/")[2])
         linked = await asyncio.to_thread(self._desk.slack.propose, delivery.sender, who.person, channel)
@@ -157,6 +163,10 @@ class Workshop:
                 delivery, "I have a question for you in our direct messages; then I go on with this."
             )
         await asyncio.to_thread(self._desk.slack.park, delivery, waiting_for(delivery.sender))
+        now = await asyncio.to_thread(self._desk.slack.linked, delivery.sender)
+        if now is not None and now.is_confirmed:  # they were faster
+            await asyncio.to_thread(self._desk.slack.release, delivery.sender)
+            self.wake()
         return False
 
     async def _link(self, delivery: Delivery, who: Any) -> None:
@@ -170,6 +180,7 @@ class Workshop:
                     self._board.want(root_id)
                 await self._replies.instead(delivery, home_view.introduced(who.name, who.person))
                 return
+            await asyncio.to_thread(self._desk.slack.decline, delivery.sender)
             await self._replies.instead(delivery, home_view.not_introduced())
             return
         why = who.why if isinstance(who, Unknown) else "this was answered before, or asks somebody else"
@@ -205,7 +216,7 @@ class Workshop:
 
     async def _message(self, delivery: Delivery, who: Principal) -> bool:
         body = delivery.body
-        words = self._words(str(body["text"]))
+        words = await self._words(str(body["text"]))
         thread_ts = str(body["thread_ts"] or body["ts"])
         place = _place(delivery.sender, str(body["channel"]), thread_ts)
         is_asked = bool(body["is_direct"] or body["is_mention"])
@@ -280,8 +291,12 @@ class Workshop:
         self.wake()
         return item_id
 
-    def _words(self, text: str) -> str:
+    async def _words(self, text: str) -> str:
+        """What was said, without the mention of the bot; other people by their names."""
         said = text.replace(f"<@{self._bot}>", " ")
+        for user_id in dict.fromkeys(slack_text.mentioned(said)):
+            name = slack_text.escape(await self._identity.name(user_id))
+            said = re.sub(rf"<@{user_id}(\|[^<>]*)?>", name.replace("\\", "\\\\"), said)
         return " ".join(slack_text.read(said, lambda one: one, lambda one: one).split(" ")).strip()
 
     # ---- buttons -----------------------------------------------------------------------------------------------------
