@@ -85,6 +85,28 @@ def test_every_page_is_fit_for_everybody(
     assert watched.unexpected() == []
 
 
+def test_tables_stand_in_rows_on_a_phone(furnished: dict[str, str], page: Page) -> None:
+    """No table is pushed sideways, no cell is cut, each value stands beside its head; wide, it is a table with heads."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/runs", "/workflows", "/people", "/audit", "/settings"):
+        page.goto(path)
+        settled(page)
+        rows = page.locator(".stacks tbody tr")
+        expect(rows.first).to_be_visible()
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.stacks')].filter(one => one.scrollWidth > one.clientWidth).length"
+        )
+        assert cut == 0, path
+        label = rows.first.locator("td[data-head]").first
+        assert label.get_attribute("data-head") in label.evaluate("one => getComputedStyle(one, '::before').content")
+        width = rows.first.bounding_box()
+        cell = label.bounding_box()
+        assert width and cell and cell["width"] > width["width"] * 0.9, path
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("thead th").first).to_be_visible()
+
+
 def test_going_everywhere_by_keys(furnished: dict[str, str], page: Page) -> None:
     """g and a letter for each page that has one; the palette finds the others; ? tells the keys."""
     page.goto("/")

@@ -138,16 +138,16 @@ export const facts = (pairs) =>
     pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
   );
 
-/** A table that scrolls inside itself on narrow screens. @param {string} label @param {string[]} heads @param {any[][]} rows */
+/** A table; on narrow screens each row stands alone, its cells under each other by their heads, where there are more than two. @param {string} label @param {string[]} heads @param {any[][]} rows */
 export const table = (label, heads, rows) =>
   el(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    { class: heads.length > 2 ? "scroll stacks" : "scroll", tabindex: "0", role: "region", "aria-label": label },
     el(
       "table",
       {},
       el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head || el("span", { class: "vh" }, "Actions"))))),
-      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) => el(at ? "td" : "th", at ? {} : { scope: "row" }, cell ?? "–"))))),
+      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) => el(at ? "td" : "th", at ? { "data-head": heads[at] || null } : { scope: "row" }, cell ?? "–"))))),
     ),
   );
 

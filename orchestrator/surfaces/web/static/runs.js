@@ -14,6 +14,7 @@ import { waterfall } from "./waterfall.js";
 const body = $("#body");
 const tools = $("#tools");
 const runId = /^\/runs\/(.+)$/.exec(location.pathname)?.[1];
+const HEADS = ["Run", "State", "How", "Began", "Took", ""];
 let cursor = "";
 
 async function listed(more = false) {
@@ -28,8 +29,8 @@ async function listed(more = false) {
       receipt(run.receipt) || "–",
       el("a", { href: `/work/${run.item_id}` }, "its request"),
     ]);
-    if (more) $("tbody", body).append(...$("tbody", table("Runs", [], rows)).children);
-    else body.replaceChildren(el("div", { class: "page" }, rows.length ? table("Runs", ["Run", "State", "How", "Began", "Took", ""], rows) : empty({ icon: "run", title: "Nothing has run yet", text: "Every request leaves a run here, with its steps, its timeline and its cost.", command: 'deputy ask "What is on my calendar today?"' })));
+    if (more) $("tbody", body).append(...$("tbody", table("Runs", HEADS, rows)).children);
+    else body.replaceChildren(el("div", { class: "page" }, rows.length ? table("Runs", HEADS, rows) : empty({ icon: "run", title: "Nothing has run yet", text: "Every request leaves a run here, with its steps, its timeline and its cost.", command: 'deputy ask "What is on my calendar today?"' })));
     $("#more-runs")?.remove();
     if (cursor) $(".page").append(el("p", { id: "more-runs" }, button("Show older ones", () => listed(true))));
   } catch (error) {
