@@ -223,7 +223,7 @@ class Slack:
         """Addressed news that Slack was asked to be told, oldest first."""
         with self._store.read() as tx:
             found = []
-            for one in outbox.due(tx, clock.now(), limit):
+            for one in outbox.due(tx, clock.now(), limit, door=DOOR):
                 if (one.address or {}).get("door") == DOOR:
                     try:
                         item: Item | None = worklist.get(tx, one.item_id)

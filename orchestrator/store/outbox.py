@@ -5,6 +5,7 @@ Some of it is put here by name; the rest is made of a transaction's audit events
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,9 +70,12 @@ def bounds(tx: Tx) -> tuple[int, int]:
     return int(oldest or 0), int(newest or 0)
 
 
-def due(tx: Tx, now: datetime, limit: int = 100) -> list[News]:
-    """Addressed news not yet delivered whose time has come, oldest first."""
+def due(tx: Tx, now: datetime, limit: int = 100, *, door: str | None = None) -> list[News]:
+    """Addressed news not yet delivered whose time has come, oldest first; of one door, so that none waits behind another's."""
     stmt = sa.select(outbox).where(N.tenant_id == tx.tenant_id, N.delivered_at.is_(None), N.next_at <= now)
+    if door is not None:
+        written = f'"door":{json.dumps(door)}'  # as `Json` writes it
+        stmt = stmt.where(sa.type_coerce(N.address, sa.Text).contains(written, autoescape=True))
     return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
 
 

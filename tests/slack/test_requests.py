@@ -292,6 +292,24 @@ def test_a_click_of_somebody_unconfirmed_counts_for_nothing(scene: Scene) -> Non
     assert scene.place.desk.approval(scene.place.admin, approval["approval_id"])["state"] == "pending"
 
 
+def test_a_schedule_of_slack_answers_there(scene: Scene) -> None:
+    """Its runs are nobody's delivery: their news is addressed, and told once, behind whatever waits for other doors."""
+    for number in range(120):
+        scene.place.submit(f"another door's {number}", reply_to={"door": "mcp"})
+    for item in scene.place.desk.items(scene.place.admin, limit=500)["items"]:
+        scene.place.desk.cancel(scene.place.me, item["item_id"])
+    scene.slack.command(scene.me, f'schedule "every monday 9:00" {DAY}')
+    (schedule,) = until(lambda: scene.place.desk.schedules.all(scene.place.me))
+    scene.settled()
+
+    scene.place.desk.schedules.fire_now(scene.place.me, schedule["name"])
+    scene.place.work(linger_s=0.0)
+
+    answer = scene.seen(scene.direct, "Done")
+    assert DAY in words(answer)
+    until(lambda: not scene.place.desk.slack.due())
+
+
 def test_thumbs_are_kept(scene: Scene) -> None:
     """The latest of a person counts."""
     ts = scene.workspace.say(scene.direct, "what I said")
