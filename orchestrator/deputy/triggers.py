@@ -79,9 +79,11 @@ class Triggers:
         with self._store.read() as tx:
             return [one.as_json() | {"asked": n} for one, n in triggers_table.every(tx, owner=who.principal_id)]
 
-    def followed(self) -> list[dict[str, Any]]:
-        """Accounts that are read for triggers: when last, and why not."""
+    def followed(self, who: Principal) -> list[dict[str, Any]]:
+        """Accounts that are read for triggers: when last, and why not. Of those that this principal's requests may use."""
         with self._store.read() as tx:
+            known = connections_table.every(tx)
+            theirs = {one.connection_id for one in known if who.sees_all or one.serves(who.principal_id)}
             return [
                 {
                     "connection": one.connection_id,
@@ -90,6 +92,7 @@ class Triggers:
                     "error": one.error,
                 }
                 for one in triggers_table.states(tx)
+                if one.connection_id in theirs
             ]
 
     def change(self, who: Principal, name: str, change: Literal["pause", "resume", "remove"]) -> dict[str, Any]:

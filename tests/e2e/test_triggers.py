@@ -249,7 +249,7 @@ def test_an_account_that_cannot_be_read_says_so_and_loses_nothing(
 
     with pytest.raises(Exception, match="no line|slowly|no token"):
         look(place, connector=Away(place.office))
-    (followed,) = place.desk.triggers.followed()
+    (followed,) = place.desk.triggers.followed(place.me)
     assert followed["error"].startswith(str(error().args[0]))
     store = Store.open(place.settings.store_url)
     with store.tx() as tx:
@@ -265,3 +265,12 @@ def test_a_condition_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as error:
         condition(text, FIELDS)
     assert error.value.fix
+
+
+def test_whose_accounts_are_read_is_theirs_to_know(place: Place) -> None:
+    """A colleague's view names nobody else's account, nor when it was read and what is wrong with it."""
+    invoices(place)
+    look(place)
+
+    assert [one["on"] for one in place.desk.triggers.followed(place.me)] == ["mail"]
+    assert place.desk.triggers.followed(place.desk.principal(DANA)) == []

@@ -98,7 +98,7 @@ class RemoteTriggers(Triggers):
             if cursor is None:
                 return found
 
-    def followed(self) -> list[dict[str, Any]]:
+    def followed(self, who: Principal) -> list[dict[str, Any]]:
         return self._followed
 
     def change(self, who: Principal, name: str, change: Literal["pause", "resume", "remove"]) -> dict[str, Any]:

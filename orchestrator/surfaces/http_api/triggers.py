@@ -38,7 +38,7 @@ def listed(call: Call) -> Any:
         call.query.get("limit", 200),
         call.query.get("cursor"),
     )
-    return {"triggers": found, "followed": call.desk.triggers.followed(), "next": more}
+    return {"triggers": found, "followed": call.desk.triggers.followed(call.who), "next": more}
 
 
 def add(call: Call) -> Any:

@@ -79,7 +79,7 @@ def add(
 def ls(session: Session, speaker: str | None) -> None:
     """Yours, with what each has asked for so far, and the accounts that are read for them."""
     who = session.who(speaker)
-    found, accounts = session.desk.triggers.all(who), session.desk.triggers.followed()
+    found, accounts = session.desk.triggers.all(who), session.desk.triggers.followed(who)
     if session.output.as_json:
         return session.output.document({"triggers": found, "followed": accounts})
     from rich.text import Text
