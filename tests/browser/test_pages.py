@@ -107,6 +107,32 @@ def test_tables_stand_in_rows_on_a_phone(furnished: dict[str, str], page: Page) 
     expect(page.locator("thead th").first).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_request_that_is_not_there_is_told_in_its_place(page: Page, watched: Watched, width: int) -> None:
+    """Where the request would stand there are words, and on a phone the way back to the list."""
+    watched.expected.append("404")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto("/work/item_nowhere")
+    expect(page.locator("#detail")).to_contain_text("There is no item 'item_nowhere'")
+    if width == 390:
+        page.get_by_role("button", name="Worklist").click()
+        expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+
+
+def test_every_label_of_a_chart_is_whole(page: Page, furnished: dict[str, str]) -> None:
+    """On a phone and wide, no label runs out of its chart."""
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/overview")
+        settled(page)
+        expect(page.locator("svg.chart text").first).to_be_attached()
+        out = page.evaluate(
+            "[...document.querySelectorAll('svg.chart text')].filter(one => one.getBoundingClientRect().right"
+            " > one.ownerSVGElement.getBoundingClientRect().right + 1).map(one => one.textContent)"
+        )
+        assert out == []
+
+
 def test_going_everywhere_by_keys(furnished: dict[str, str], page: Page) -> None:
     """g and a letter for each page that has one; the palette finds the others; ? tells the keys."""
     page.goto("/")

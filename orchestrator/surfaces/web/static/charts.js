@@ -36,7 +36,8 @@ export function chart(what) {
   const every = Math.max(1, Math.ceil(what.labels.length / (isNarrow ? 4 : 7)));
   what.labels.forEach((label, at) => {
     if ((what.labels.length - 1 - at) % every) return;
-    const text = svg("text", { x: x(at), y: H - 5, class: "tick-text", "text-anchor": "middle" });
+    const isLast = at === what.labels.length - 1; // ends with the chart, so that it is not cut
+    const text = svg("text", { x: isLast ? W - 2 : x(at), y: H - 5, class: "tick-text", "text-anchor": isLast ? "end" : "middle" });
     text.textContent = label;
     drawn.append(text);
   });

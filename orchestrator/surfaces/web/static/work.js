@@ -7,7 +7,7 @@ import { onNews, onState } from "./live.js";
 import { api, every, oneAtATime } from "./net.js";
 import { count, offer, submit } from "./shell.js";
 import { at, since } from "./times.js";
-import { told, toast } from "./toast.js";
+import { told } from "./toast.js";
 import { waitWords } from "./values.js";
 
 const split = $(".split");
@@ -281,10 +281,7 @@ if (asked) {
   api(`/items/${asked}`).then((found) => {
     list.put([found]);
     list.go(asked, "load");
-  }, (error) => {
-    told(error);
-    toast("Showing the whole list instead.");
-  });
+  }, (error) => detail.replaceChildren(el("div", { class: "back" }, button("Worklist", back, { icon: "left", kind: "bare small" })), el("div", { class: "card-body" }, notice(error))));
 } else if (matchMedia("(min-width: 900px)").matches && start.items.length) list.go(start.items[0].item_id, "load");
 else show(null, "load");
 list.paint();
