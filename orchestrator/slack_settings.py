@@ -24,7 +24,9 @@ class SlackSettings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(
         default=None, description="The app's signing secret, by which deliveries over HTTP are known"
     )
-    slack_api_url: str | None = Field(default=None, description="Another root of Slack's Web API, e.g. of a test double")
+    slack_api_url: str | None = Field(
+        default=None, description="Another root of Slack's Web API, e.g. of a test double"
+    )
 
     @field_validator("slack_bot_token", "slack_app_token", "slack_signing_secret", mode="before")
     @classmethod
