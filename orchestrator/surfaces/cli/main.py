@@ -15,6 +15,7 @@ import click
 from orchestrator import __version__
 from orchestrator.errors import DeputyError
 from orchestrator.surfaces.cli.exitcode import Exit, of_error
+from orchestrator.surfaces.cli.output import plain
 from orchestrator.surfaces.cli.session import Session
 
 COMMANDS = {
@@ -48,7 +49,7 @@ COMMANDS = {
     "worker": "Work on the worklist (started by itself when needed).",
 }
 STORE_ONLY = frozenset(  # about what lies on this machine: not for a server that is set
-    ("demo", "agent", "office", "connect", "policy", "init", "doctor", "capabilities", "serve", "worker")
+    ("agent", "office", "connect", "policy", "init", "doctor", "capabilities", "serve", "worker")
     + ("backup", "restore", "migrate", "upgrade", "hold", "retention")
 )
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -162,7 +163,7 @@ def _fail(code: str, message: str, fix: str, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
         sys.stdout.write(json.dumps({"error": code, "message": message, "fix": fix}, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write(f"error: {message}\n" + (f"  fix: {fix}\n" if fix else ""))
+        sys.stderr.write(plain(f"error: {message}\n" + (f"  fix: {fix}\n" if fix else "")))
     return of_error(code)
 
 
