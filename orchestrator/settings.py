@@ -249,10 +249,11 @@ class Settings(AccessSettings, AccountSettings, McpSettings, OperationSettings, 
         ]
 
     def as_environment(self) -> dict[str, str]:
-        """What a child process needs to load equal settings: every value that is not a default."""
+        """What a child process needs to load equal settings: every value that is not a default; an empty text takes one back."""
         plain = self.model_dump()
         return {
-            PREFIX + name.upper(): _as_text(plain[name]) for name in {*self._origins, "home"} if plain[name] is not None
+            PREFIX + name.upper(): "" if plain[name] is None else _as_text(plain[name])
+            for name in {*self._origins, "home"}
         }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from orchestrator.store.database import Store
@@ -17,9 +18,10 @@ from tests.requirements import need
 __all__ = ["_own_settings", "world"]  # fixtures: pytest finds them here
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. Not for the session: while it is open, its library keeps a loop running in this thread, and tests of
+    other folders, which bring their own, may come next in the same process."""
     need("Chromium", CHROMIUM.exists())
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
@@ -28,29 +30,40 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def served(
-    browser: Browser, world: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Desk, StorageState]]:
+def served(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, StorageState]]:
     """A desk without a worker, and a browser's state of who is signed in to it."""
     place = Place(tmp_path_factory.mktemp("desk") / "home", world)
     store = Store.open(place.settings.store_url)
     register(store)
     serving = Serving(place.home, with_worker=False)
     try:
-        yield Desk(place=place, store=store, url=serving.url), signed_in(browser, serving)
+        yield Desk(place=place, store=store, url=serving.url), signed_in(serving)
     finally:
         serving.stop()
         store.close()
         place.close()
 
 
-def signed_in(browser: Browser, serving: Serving) -> StorageState:
-    """What the browser keeps after the one-time link was opened."""
-    context = browser.new_context()
-    context.new_page().goto(serving.link)
-    state = context.storage_state()
-    context.close()
-    return state
+def signed_in(serving: Serving) -> StorageState:
+    """What a browser keeps after the one-time link was opened."""
+    with requests.Session() as session:
+        session.get(serving.link, timeout=20).raise_for_status()
+        return {
+            "cookies": [
+                {
+                    "name": one.name,
+                    "value": one.value or "",
+                    "domain": one.domain,
+                    "path": one.path,
+                    "expires": -1,
+                    "httpOnly": True,
+                    "secure": False,
+                    "sameSite": "Strict",
+                }
+                for one in session.cookies
+            ],
+            "origins": [],
+        }
 
 
 @pytest.fixture

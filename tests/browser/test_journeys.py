@@ -26,7 +26,7 @@ def working(browser: Browser, world: Path, tmp_path: Path) -> Iterator[tuple[Pla
     """A desk with a worker beside it, and a page of its owner."""
     place = Place(tmp_path / "home", world)
     with Serving(place.home, with_worker=True) as serving:
-        context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
+        context = browser.new_context(base_url=serving.url, storage_state=signed_in(serving))
         watched = Watched(context)
         page = watched.new_page()
         page.set_default_timeout(LONG_MS)
@@ -106,7 +106,7 @@ def test_an_agents_run_is_told_turn_by_turn(
     puppet.close()
     assert document["waiting_on"] == ["approval", "child"]
     with Serving(place.home, with_worker=False) as serving:
-        context = browser.new_context(base_url=serving.url, storage_state=signed_in(browser, serving))
+        context = browser.new_context(base_url=serving.url, storage_state=signed_in(serving))
         watched = Watched(context)
         page = watched.new_page()
         page.goto(f"/work/{document['item_id']}")

@@ -69,6 +69,8 @@ def test_a_worker_that_stays_asks_in_time(house: House) -> None:
     """Nobody types anything more: the time comes, and it is done. A worker that ends when idle does not wait for a far one."""
     house.json("schedule", "add", "far", "--when", "daily 03:00", "--ask", CALENDAR)
     assert house.run("worker", "--until-idle").code == 0
+    office = house.office()
+    office.set_now(office.now().replace(second=50))  # the next minute is near
     house.json("schedule", "add", "soon", "--when", "* * * * *", "--ask", CALENDAR, "--overlap", "queue")
     worker = house.start("worker")
     until = time.monotonic() + 90
@@ -79,6 +81,7 @@ def test_a_worker_that_stays_asks_in_time(house: House) -> None:
     finally:
         worker.terminate()
         _, told = worker.communicate(timeout=60)
+        office.close()
     assert "done" in states, told
     assert house.json("schedule", "show", "far")["firings"] == []
 
