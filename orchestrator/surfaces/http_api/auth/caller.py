@@ -36,7 +36,7 @@ def require(request: HTTPConnection, scope: Scope) -> Caller:
     """The caller. Raises Unauthorized for nobody, NotEligible for one without the scope."""
     caller = caller_of(request)
     if caller is None:
-        raise Unauthorized("nobody is signed in", fix="open the link that deputy serve printed, or send an API key")
+        raise Unauthorized("nobody is signed in", fix="get a link: deputy config link; or send an API key")
     if scope not in caller.scopes:
         raise NotEligible(f"this needs the scope {scope!r}", fix="ask an admin for a role or a key that has it")
     return caller

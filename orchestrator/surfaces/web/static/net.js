@@ -47,7 +47,7 @@ export async function api(path, how = {}) {
   }
   if (!answer.ok) {
     const problem = new Problem({ ...(told || {}), status: answer.status });
-    if (answer.status === 401) problem.fix = "sign in again: open the link that `deputy serve` prints";
+    if (answer.status === 401) problem.fix = "load the page again to sign in";
     throw problem;
   }
   return told;

@@ -170,7 +170,8 @@ const recountSoon = () => {
   counting ||= setTimeout(recount, 400);
 };
 
-const WORDS = { live: "live", connecting: "connecting…", off: "offline" };
+let isOut = false;
+const WORDS = { live: "live", connecting: "connecting…", off: "offline", out: "signed out" };
 onState((state) => {
   const words = WORDS[/** @type {"live"} */ (state)];
   for (const one of words ? document.querySelectorAll("[data-live]") : []) {
@@ -178,6 +179,8 @@ onState((state) => {
     one.textContent = words;
   }
   if (state === "reload") recountSoon();
+  if (state === "out" && !isOut) toast("You are signed out.", { kind: "bad", fix: "What stands here is no longer kept up.", action: ["Sign in", () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`)] });
+  if (words) isOut = state === "out" || (isOut && state === "off");
 });
 onNews((news) => {
   if (/^(approval|effect|item|question|decision|halt)/.test(news.kind)) recountSoon();
