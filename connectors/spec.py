@@ -55,6 +55,19 @@ class ToolSpec:
         return self.effect_class is EffectClass.READ
 
     @property
+    def annotations(self) -> dict[str, Any]:
+        """The tool's hints in the words of MCP's ToolAnnotations (2025-11-25). A repeat of a keyed call is one only with its key,
+        which is no argument: it is not idempotent to whoever calls it."""
+        is_idempotent = self.effect_class in (EffectClass.READ, EffectClass.IDEMPOTENT)
+        return {
+            "title": self.title,
+            "readOnlyHint": self.is_read,
+            "destructiveHint": not self.is_read and bool(self.manifest.get("destructive", False)),
+            "idempotentHint": is_idempotent,
+            "openWorldHint": True,
+        }
+
+    @property
     def provider_refuses_second(self) -> bool:
         """Whether `absent` permits a re-send: only where the provider itself would refuse or absorb a second one."""
         return self.effect_class in (EffectClass.KEYED, EffectClass.IDEMPOTENT)

@@ -43,7 +43,13 @@ def command(ctx: click.Context, session: Session) -> None:
         "exit_codes": {str(int(code)): text for code, text in exitcode.MEANING.items()},
         "states": STATES,
         "tools": [
-            {"name": spec.name, "title": spec.title, "effect": spec.effect_class.value, "parameters": spec.parameters}
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "effect": spec.effect_class.value,
+                "annotations": spec.annotations,
+                "parameters": spec.parameters,
+            }
             for family in sorted(FAMILIES)
             for spec in tool_specs(family)
         ],
