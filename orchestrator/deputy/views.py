@@ -19,6 +19,7 @@ from orchestrator.domain.rights import Scope
 from orchestrator.errors import NotEligible, NotFound
 from orchestrator.store import approvals as approvals_table
 from orchestrator.store import effects as effects_table
+from orchestrator.store import items as items_table
 from orchestrator.store import memories as memories_table
 from orchestrator.store import people as people_table
 from orchestrator.store import runs as runs_table
@@ -134,6 +135,10 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
     if program := program_of(tx, item):
         for entry in told["approvals"]:
             entry["card"]["program"] = program
+    told["needs"] = [
+        {"item_id": needed, "request": request, "state": state}
+        for needed, request, state in items_table.needed_by(tx, item.item_id)
+    ]
     if item.origin is Origin.SCHEDULE:
         told["schedule"] = schedules_table.behind(tx, item.root_id)
     return told

@@ -217,6 +217,17 @@ def dependents(tx: Tx, item_id: str) -> list[str]:
     return list(tx.c.scalars(_dependents, {"tenant": tx.tenant_id, "item": item_id}))
 
 
+def needed_by(tx: Tx, item_id: str) -> list[tuple[str, str, str]]:
+    """(item id, request, state) of what this one needs to be done first."""
+    stmt = (
+        sa.select(W.item_id, W.request, W.state)
+        .join(dependencies, sa.and_(W.tenant_id == dependencies.c.tenant_id, W.item_id == dependencies.c.needs_id))
+        .where(dependencies.c.tenant_id == tx.tenant_id, dependencies.c.item_id == item_id)
+        .order_by(W.created_at, W.item_id)
+    )
+    return [(row.item_id, row.request, row.state) for row in tx.c.execute(stmt)]
+
+
 def open_kinds(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[str]]:
     """Kinds of the open waits of each item, oldest first, each once."""
     found: dict[str, list[str]] = {}

@@ -272,3 +272,14 @@ def test_who_only_decides_on_a_part_sees_the_trace_of_that_part(place: Place) ->
 
     assert [s["span_id"] for s in place.desk.trace(them, made)["spans"]] == ["call", "part"]
     assert len(place.desk.trace(place.admin, made)["spans"]) > 3
+
+
+def test_an_item_tells_what_it_needs_first(place: Place) -> None:
+    """With the state of each; the needed one needs nothing."""
+    first, second = (place.submit(f"look at my day, part {n}") for n in (1, 2))
+    last = place.submit("then tell me", needs=[second, first])
+
+    assert sorted((one["item_id"], one["state"]) for one in place.item(last)["needs"]) == sorted(
+        [(first, "ready"), (second, "ready")]
+    )
+    assert place.item(first)["needs"] == []

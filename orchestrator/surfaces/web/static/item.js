@@ -31,6 +31,7 @@ export function sections(item, changed) {
     item.error && el("div", { class: "notice" }, el("b", {}, item.error.message || item.error.code), item.error.fix && el("p", { class: "muted" }, `What to do: ${item.error.fix}`)),
     item.text && card(item.state === "done" ? "Answer" : "So far", el("div", { class: "pre" }, item.text)),
     item.effects.length > 0 && card("What it changes outside", el("ul", { class: "effects" }, item.effects.map((/** @type {any} */ one) => effect(one, item)))),
+    item.needs.length > 0 && card("Needs to be done first", el("ul", { class: "tree" }, item.needs.map((/** @type {any} */ one) => el("li", {}, el("a", { href: `/work/${one.item_id}` }, one.request), ` · ${one.state.replace("_", " ")}`)))),
     item.agents.length > 0 && card("Tasks below it", el("ul", { class: "tree" }, item.agents.map((/** @type {any} */ one) => agent(one, item)))),
     item.match && card("How it was understood", match(item)),
     card(
