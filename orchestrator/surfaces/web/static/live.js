@@ -2,7 +2,6 @@
 
 /** @typedef {{seq: number, kind: string, item_id: string|null, root_id: string|null, at: string, body: Record<string, any>}} News */
 import { boot } from "./dom.js";
-import { api } from "./net.js";
 
 const listeners = new Set();
 const watchers = new Set();
@@ -16,7 +15,7 @@ export function onNews(hear) {
   listeners.add(hear);
   return () => listeners.delete(hear);
 }
-/** @param {(state: string) => void} hear "live" | "connecting" | "off" | "out" (nobody is signed in any more) | "reload" (too much was missed: read everything again) */
+/** @param {(state: string) => void} hear "live" | "connecting" | "off" | "reload" (too much was missed: read everything again) */
 export function onState(hear) {
   watchers.add(hear);
   hear(state);
@@ -56,9 +55,7 @@ function lead() {
   };
   source.onerror = () => {
     pass({ state: source.readyState === EventSource.CLOSED ? "off" : "connecting" });
-    if (source.readyState !== EventSource.CLOSED) return;
-    setTimeout(lead, 5000); // a browser does not come back after an error status
-    api("/me").catch((error) => error.status === 401 && pass({ state: "out" }));
+    if (source.readyState === EventSource.CLOSED) setTimeout(lead, 5000); // a browser does not come back after an error status
   };
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);

@@ -170,8 +170,7 @@ const recountSoon = () => {
   counting ||= setTimeout(recount, 400);
 };
 
-let isOut = false;
-const WORDS = { live: "live", connecting: "connecting…", off: "offline", out: "signed out" };
+const WORDS = { live: "live", connecting: "connecting…", off: "offline" };
 onState((state) => {
   const words = WORDS[/** @type {"live"} */ (state)];
   for (const one of words ? document.querySelectorAll("[data-live]") : []) {
@@ -179,8 +178,6 @@ onState((state) => {
     one.textContent = words;
   }
   if (state === "reload") recountSoon();
-  if (state === "out" && !isOut) toast("You are signed out.", { kind: "bad", fix: "What stands here is no longer kept up.", action: ["Sign in", () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`)] });
-  if (words) isOut = state === "out" || (isOut && state === "off");
 });
 onNews((news) => {
   if (/^(approval|effect|item|question|decision|halt)/.test(news.kind)) recountSoon();
