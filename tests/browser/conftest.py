@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from orchestrator.store.database import Store
 from tests.browser.desk import ARGS, CHROMIUM, Desk, Serving, register
@@ -15,6 +15,7 @@ from tests.e2e.conftest import _own_settings, world
 from tests.e2e.place import Place
 from tests.requirements import need
 
+PATIENCE_MS = 20_000  # with what a page has to show: machines are slow, and nothing here is a race
 __all__ = ["_own_settings", "world"]  # fixtures: pytest finds them here
 
 
@@ -23,6 +24,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium. Not for the session: while it is open, its library keeps a loop running in this thread, and tests of
     other folders, which bring their own, may come next in the same process."""
     need("Chromium", CHROMIUM.exists())
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield started
@@ -85,7 +87,7 @@ class Watched:
         page = self.context.new_page()
         page.on("console", lambda said: self.errors.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.set_default_timeout(8000)
+        page.set_default_timeout(PATIENCE_MS)
         return page
 
     def unexpected(self) -> list[str]:

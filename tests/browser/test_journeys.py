@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.agents.cast import cast, delegate, hire, supervise
 from tests.agents.puppet import Asked, Call, Puppet, Says
-from tests.browser.conftest import Watched, signed_in
+from tests.browser.conftest import PATIENCE_MS, Watched, signed_in
 from tests.browser.desk import Desk, Serving
 from tests.e2e.place import CALL, DANA, Place
 
@@ -34,7 +34,7 @@ def working(browser: Browser, world: Path, tmp_path: Path) -> Iterator[tuple[Pla
         try:
             yield place, page
         finally:
-            expect.set_options(timeout=5000)
+            expect.set_options(timeout=PATIENCE_MS)
             context.close()
     place.close()
     assert watched.unexpected() == []
