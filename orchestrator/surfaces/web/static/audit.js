@@ -10,6 +10,7 @@ import { folded } from "./values.js";
 const body = $("#body");
 const query = new URLSearchParams(location.search);
 let cursor = "";
+let asked = 0; // an answer to an earlier question comes too late
 const KIND = { approval: ["accent", "inbox"], decision: ["info", "shield"], effect: ["warn", "outside"], item: ["", "list"], halt: ["bad", "halt"], session: ["", "key"], link: ["", "key"] };
 
 const field = (/** @type {string} */ id, /** @type {string} */ label, /** @type {string} */ value) => el("input", { id, "aria-label": label, placeholder: label, value, onchange: () => load() });
@@ -20,8 +21,10 @@ const place = el("div", {});
 
 /** @param {boolean} [more] */
 async function load(more = false) {
+  const mine = ++asked;
   try {
     const page = await api("/audit", { query: { limit: 100, cursor: more ? cursor : undefined, kind: kinds.value, actor: actor.value.trim(), item_id: item.value.trim() } });
+    if (mine !== asked) return;
     cursor = page.next;
     const made = table("Events", ["Event", "When", "Who", "About", "Holds"], page.events.map(row));
     if (more) $("tbody", place).append(...$("tbody", made).children);
