@@ -13,8 +13,9 @@ const percent = (/** @type {number} */ value) => `${Math.round(value * 100)} %`;
 
 async function load() {
   try {
-    const told = await api("/figures", { query: { days, zone: ZONE } });
-    paint(told);
+    const asked = days;
+    const told = await api("/figures", { query: { days: asked, zone: ZONE } });
+    if (asked === days) paint(told); // else another span was chosen meanwhile
   } catch (error) {
     body.replaceChildren(notice(/** @type {any} */ (error), load));
   }

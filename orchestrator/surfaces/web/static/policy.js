@@ -55,7 +55,9 @@ function verdict(decision) {
 
 async function load() {
   try {
-    const told = await api("/policy/rules", { query: { profile: profile.value } });
+    const asked = profile.value;
+    const told = await api("/policy/rules", { query: { profile: asked } });
+    if (asked !== profile.value) return; // another one was chosen meanwhile
     /** @type {Map<string, any[]>} */
     const files = new Map();
     for (const one of told.rules) files.set(one.file, [...(files.get(one.file) || []), one]);

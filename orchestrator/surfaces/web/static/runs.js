@@ -19,7 +19,9 @@ let cursor = "";
 
 async function listed(more = false) {
   try {
-    const page = await api("/runs", { query: { limit: 50, cursor: more ? cursor : undefined, state: $("#state")?.value } });
+    const state = $("#state")?.value;
+    const page = await api("/runs", { query: { limit: 50, cursor: more ? cursor : undefined, state } });
+    if (state !== $("#state")?.value) return; // another one was chosen meanwhile
     cursor = page.next;
     const rows = page.runs.map((/** @type {any} */ run) => [
       el("a", { href: `/runs/${run.run_id}` }, run.workflow || run.pins?.agent || run.route || "run"),
