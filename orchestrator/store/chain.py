@@ -73,7 +73,8 @@ def append(
     if rows:
         c.execute(_append, rows)
         c.execute(_advance, {"tenant": tenant_id, "to_seq": seq, "to_hash": digest})
-    told = [*(_news(tenant_id, event) for event in events if event.kind in FOLLOWED), *news]
+    followed = (event for event in events if event.kind in FOLLOWED and event.item_id is not None)
+    told = [*(_news(tenant_id, event) for event in followed), *news]
     if told:
         c.execute(_tell, told)
     return bool(told)
