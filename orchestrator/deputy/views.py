@@ -131,14 +131,14 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
             )
             for one in tree.below
         ],
+        needs=[
+            {"item_id": needed, "request": request, "state": state}
+            for needed, request, state in items_table.needed_by(tx, item.item_id)
+        ],
     )
     if program := program_of(tx, item):
         for entry in told["approvals"]:
             entry["card"]["program"] = program
-    told["needs"] = [
-        {"item_id": needed, "request": request, "state": state}
-        for needed, request, state in items_table.needed_by(tx, item.item_id)
-    ]
     if item.origin is Origin.SCHEDULE:
         told["schedule"] = schedules_table.behind(tx, item.root_id)
     return told

@@ -254,6 +254,7 @@ def document(
     agent: str | None = None,
     agents: Sequence[Mapping[str, Any]] = (),
     budget: Mapping[str, Any] | None = None,
+    needs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The whole item. `reasons`: what the item itself waits on; `waits`: open rows of it and its unsettled descendants.
 
@@ -268,6 +269,7 @@ def document(
         "runs": list(runs),
         "trace_id": ids.trace_id(item.root_id),
         "children": list(children),
+        "needs": [dict(one) for one in needs],
         "match": dict(item.match) if item.match else None,
         "slots": [dict(slot) for slot in item.slots],
         "output": dict(item.output) if item.output else {},
