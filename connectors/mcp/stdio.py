@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,15 +43,29 @@ def environment(configured: Mapping[str, str]) -> dict[str, str]:
 
 
 def transport(
-    command: Sequence[str], env: Mapping[str, str], *, child: Child, max_message_bytes: int, cwd: Path | None = None
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    child: Child,
+    max_message_bytes: int,
+    hear: Callable[[str], None],
+    cwd: Path | None = None,
 ) -> Transport:
-    """Starts the command when it is entered, and ends its whole process group when it is left. OSError if it cannot start."""
-    return _transport(command, env, child, max_message_bytes, cwd)
+    """Starts the command when it is entered, and ends its whole process group when it is left. OSError if it cannot start.
+
+    `hear` is told the method of each notification as it arrives: before anything that the server said after it.
+    """
+    return _transport(command, env, child, max_message_bytes, hear, cwd)
 
 
 @asynccontextmanager
 async def _transport(
-    command: Sequence[str], env: Mapping[str, str], child: Child, most: int, cwd: Path | None
+    command: Sequence[str],
+    env: Mapping[str, str],
+    child: Child,
+    most: int,
+    hear: Callable[[str], None],
+    cwd: Path | None,
 ) -> AsyncIterator[TransportStreams]:
     import anyio
     from mcp.shared.message import SessionMessage
@@ -70,7 +84,7 @@ async def _transport(
     inward, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, outward = anyio.create_memory_object_stream[SessionMessage](0)
     tasks = [
-        asyncio.ensure_future(_receive(process, inward, child)),
+        asyncio.ensure_future(_receive(process, inward, child, hear)),
         asyncio.ensure_future(_send(process, outward, inward)),
         asyncio.ensure_future(_listen(process, child)),
         asyncio.ensure_future(_watch(process, inward, child)),
@@ -90,20 +104,24 @@ async def _transport(
                 stream.close()
 
 
-async def _receive(process: asyncio.subprocess.Process, inward: object, child: Child) -> None:
+async def _receive(
+    process: asyncio.subprocess.Process, inward: object, child: Child, hear: Callable[[str], None]
+) -> None:
     """Every line as a message until the output ends, or a line is longer than the limit: then nothing can be trusted to be whole."""
     from anyio import BrokenResourceError, ClosedResourceError
     from mcp.shared.message import SessionMessage
-    from mcp_types import jsonrpc_message_adapter
+    from mcp_types import JSONRPCNotification, jsonrpc_message_adapter
 
     assert process.stdout is not None
     try:
         while line := await process.stdout.readline():
             try:
-                message: SessionMessage | Exception = SessionMessage(jsonrpc_message_adapter.validate_json(line))
+                message = jsonrpc_message_adapter.validate_json(line)
             except ValueError:
                 continue  # a greeting, a log line: servers print them, and nobody asked for an answer in that form
-            await inward.send(message)  # type: ignore[attr-defined]
+            if isinstance(message, JSONRPCNotification):
+                hear(message.method)
+            await inward.send(SessionMessage(message))  # type: ignore[attr-defined]
     except (ValueError, BrokenResourceError, ClosedResourceError):
         pass  # ValueError: a line over the limit
     finally:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 100
 ENDS_WITHIN_S = 4.0
+LIST_CHANGED = "notifications/tools/list_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +128,18 @@ class Connection:
             target.env,
             child=self.child,
             max_message_bytes=target.max_message_bytes,
+            hear=self._heard,
             cwd=target.cwd,
         )
 
-    async def _hear(self, message: IncomingMessage) -> None:
-        from mcp_types import ToolListChangedNotification
-
-        if isinstance(message, ToolListChangedNotification):
+    def _heard(self, method: str) -> None:
+        """In the order of the wire: the SDK hands a notification on after the answer that came behind it."""
+        if method == LIST_CHANGED:
             self.is_stale = True
+
+    async def _hear(self, message: IncomingMessage) -> None:
+        """What HTTP brings; there the order of two streams means nothing."""
+        self._heard(getattr(message, "method", ""))
 
     async def list(self) -> list[dict[str, Any]]:
         """Every tool as it is on the wire; remembers what each is today."""

@@ -145,9 +145,9 @@ def serve() -> None:
         elif method == "tools/list":
             say({"id": ident, "result": {"tools": tools()}})
         elif method == "tools/call":
-            call(ident, told["params"]["name"])
             if (FOLDER / "tell").exists():
                 say({"method": "notifications/tools/list_changed"})
+            call(ident, told["params"]["name"])
         elif ident is not None:
             say({"id": ident, "error": {"code": -32601, "message": "unknown"}})
     if is_on("stubborn"):

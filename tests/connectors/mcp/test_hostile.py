@@ -84,7 +84,7 @@ def test_a_tool_that_changed_between_listing_and_call_is_refused_and_the_others_
 
 
 def test_a_change_that_the_server_announces_is_seen_before_the_next_call(hostile: Hostile) -> None:
-    """After tools/list_changed the list is compared again on the same connection."""
+    """Told before an answer, a change counts for the call after that answer: the list is compared again first."""
     connector = hostile.open()
     assert call(connector, "add_note", text="x") == {"text": "note of add_note"}
     hostile.flag("changed-schema")
