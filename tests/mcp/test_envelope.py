@@ -13,6 +13,7 @@ import pytest
 import requests
 from starlette.testclient import TestClient
 
+from orchestrator.errors import StoreUnavailable
 from orchestrator.surfaces.http_api.auth.rules import Rules
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
@@ -180,6 +181,23 @@ def test_a_cookie_opens_nothing_here(place: Place) -> None:
 
         assert client.get("/api/v1/me").status_code == 200
         assert discover(client, {}).status_code == 401
+
+
+def test_without_its_database_the_door_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After: the caller's key may be good, nobody can look."""
+    key = place.desk.access.create_key(place.me, scopes=["read"])["key"]
+
+    def away(_: str) -> None:
+        raise StoreUnavailable("the database does not answer", fix="start it")
+
+    with served(place) as client:
+        assert discover(client, {"Authorization": f"Bearer {key}"}).status_code == 200
+        monkeypatch.setattr(place.desk.access, "of_key", away)
+
+        refused = discover(client, {"Authorization": f"Bearer {key}"})
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert "Traceback" not in refused.text
 
 
 def test_where_people_sign_in_at_a_provider_its_tokens_count_too(place: Place) -> None:

@@ -25,9 +25,10 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator import __version__
+from orchestrator.errors import StoreUnavailable
 from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.mcp_server.tasks import Source, Tasks
 
@@ -141,7 +142,28 @@ class Door:
         origin = request.headers.get("origin")
         if origin is not None and origin.lower() not in self._origins(request):
             return await Response("Invalid Origin header", 403)(scope, receive, send)
-        await self._app(scope, receive, send)
+        await self._while_the_store_is_there(scope, receive, send)
+
+    async def _while_the_store_is_there(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The SDK answers 500 to any exception, and raises it again; a database that is away is no fault of this server."""
+        failed: list[Message] = []
+
+        async def sent(message: Message) -> None:
+            if failed or message.get("status") == 500:
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        except StoreUnavailable as error:
+            if not failed:
+                raise
+            failed.clear()
+            await Response(error.message, 503, headers={"Retry-After": "5"})(scope, receive, send)
+        finally:
+            for message in failed:
+                await send(message)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
