@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -104,7 +105,7 @@ class Access:
                     rows.end_session(tx, digest)
                 else:
                     rows.mark_session_seen(tx, digest, now)
-        return who
+        return None if who is None else replace(who, session_id=session.session_id)
 
     def sign_out(self, token: str) -> str | None:
         """Ends this session, whoever's it is; by what they had come in, None where there was none."""

@@ -26,6 +26,7 @@ class Visitor:
     principal: Principal
     zone: str
     key_id: str | None = None
+    session_id: str | None = None
 
 
 class Roles:

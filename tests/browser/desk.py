@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from orchestrator.store.fence import Lease
 from orchestrator.store.steplog import Row
 from orchestrator.store.worklist import NewItem
 from tests.e2e.place import Place
+from tests.http.served import begun, told
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = [
@@ -48,21 +47,12 @@ class Serving:
     def __init__(self, home: Path, *, with_worker: bool) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("DEPUTY_")}
         command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "serve", "--port", "0"]
-        self._process = subprocess.Popen(
+        self._process, self._log = begun(
             [*command, *([] if with_worker else ["--no-worker"])],
-            cwd=home.parent,
-            env=own | {"DEPUTY_HOME": str(home), "DEPUTY_RATE_PER_MINUTE": "100000"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            home.parent,
+            own | {"DEPUTY_HOME": str(home), "DEPUTY_RATE_PER_MINUTE": "100000"},
         )
-        assert self._process.stdout is not None
-        said = ""
-        while (found := re.search(r"(http://[\d.]+:\d+)(/signin\?token=\S+)", said)) is None:
-            line = self._process.stdout.readline()
-            assert line, f"deputy serve did not come up:\n{said}"
-            said += line
+        found = told(self._process, self._log, r"(http://[\d.]+:\d+)(/signin\?token=\S+)\n")
         self.url, self.link = found[1], found[1] + found[2]
         self._answers(20)
 
@@ -86,7 +76,9 @@ class Serving:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=30)
+        self._process.wait(timeout=30)
+        wrong = [line for line in self._log.read_text(encoding="utf-8").splitlines() if '"level": "error"' in line]
+        assert wrong == [], "\n".join(wrong)[:4000]  # whatever a browser does, the desk has foreseen
 
 
 @dataclass(slots=True)

@@ -133,6 +133,28 @@ def test_every_label_of_a_chart_is_whole(page: Page, furnished: dict[str, str]) 
         assert out == []
 
 
+def test_who_was_signed_out_is_told(browser: Browser, served: tuple[Desk, StorageState]) -> None:
+    """The page of an ended session does not pretend that only the line is down; one step leads to the door and back here."""
+    desk = served[0]
+    context = browser.new_context(base_url=desk.url)
+    watched = Watched(context)
+    watched.expected += ["401"]
+    page = watched.new_page()
+    access, me = desk.place.desk.access, desk.place.me
+    before = {one["session_id"] for one in access.sessions(me)}
+    page.goto(f"/signin?token={access.new_link(me)}&next=/runs")
+    settled(page)
+    (session,) = {one["session_id"] for one in access.sessions(me)} - before
+    access.end_sessions(me, session_id=session)
+
+    expect(page.locator(".side [data-live]")).to_have_text("signed out", timeout=15_000)
+    page.locator(".side .toast").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.url.endswith("/signin?next=%2Fruns")
+    context.close()
+    assert watched.unexpected() == []
+
+
 def test_going_everywhere_by_keys(furnished: dict[str, str], page: Page) -> None:
     """g and a letter for each page that has one; the palette finds the others; ? tells the keys."""
     page.goto("/")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +112,25 @@ class Stream:
         self._session.close()
 
 
+def begun(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+    """The process, and the file with all it says. No pipe: one that nobody empties stops whoever writes to it."""
+    handle, log = tempfile.mkstemp(dir=folder, prefix="serve-", suffix=".log")
+    with os.fdopen(handle, "wb") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
+    return process, Path(log)
+
+
+def told(process: subprocess.Popen[bytes], log: Path, pattern: str) -> re.Match[str]:
+    """What the process has said, as soon as it has."""
+    end = time.monotonic() + TIMEOUT_S
+    while (found := re.search(pattern, log.read_text(encoding="utf-8"))) is None:
+        assert process.poll() is None and time.monotonic() < end, log.read_text(encoding="utf-8")
+        time.sleep(0.05)
+    return found
+
+
 class Serving:
     """`deputy serve` on a home, as a process of its own."""
 
@@ -117,25 +138,9 @@ class Serving:
         own = {name: value for name, value in os.environ.items() if not name.startswith("DEPUTY_")}
         self.environment = own | {"DEPUTY_HOME": str(home), "NO_COLOR": "1"} | environment
         self.folder = home.parent
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.surfaces.cli.main", "serve", "--port", "0", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.address = self._until("Deputy listens on ")
-
-    def _until(self, words: str) -> str:
-        assert self.process.stdout is not None
-        said = []
-        for line in self.process.stdout:
-            said.append(line)
-            if line.startswith(words):
-                return line.removeprefix(words).strip()
-        raise AssertionError("".join(said))
+        command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "serve", "--port", "0", *arguments]
+        self.process, self.log = begun(command, self.folder, self.environment)
+        self.address = told(self.process, self.log, r"Deputy listens on (\S+)\n")[1]
 
     def deputy(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -159,17 +164,17 @@ class Serving:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.communicate(timeout=TIMEOUT_S)
+            self.process.wait(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
             raise
         return self.process.returncode
 
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
 
 
 def eventually(look: Any, *, within_s: float = TIMEOUT_S) -> Any:

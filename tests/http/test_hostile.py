@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -9,8 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from orchestrator.surfaces.http_api.auth.rules import Rules
+from orchestrator.surfaces.http_api.auth.sessions import Sessions
+from orchestrator.surfaces.http_api.server import application
 from tests.e2e.place import Place
-from tests.http.auth.callers import DANA, HTML, browser
+from tests.http.auth.callers import DANA, HTML, browser, key_of
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "[[1e999]]", "NaN", "Infinity"])
@@ -42,6 +47,39 @@ def test_a_body_with_two_forms_is_told_its_own_fault(place: Place, body: Any, to
         answer = client.post("/api/v1/items", json=body)
 
     assert (answer.status_code, answer.json()["message"]) == (422, told)
+
+
+def test_who_hangs_up_in_the_middle_is_no_error(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A browser that leaves a page drops its calls: nothing is done, nothing is logged as a fault."""
+    web = application(place.desk, Sessions(place.desk, Rules.of(place.settings, "127.0.0.1")), place.settings)
+    key = key_of(place, ["read", "submit"])
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/v1/items",
+        "raw_path": b"/api/v1/items",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {key}".encode())],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", 8787),
+    }
+    before = len(place.desk.items(place.me)["items"])
+    asyncio.run(web(scope, receive, send))
+
+    assert len(place.desk.items(place.me)["items"]) == before
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert sent[0]["status"] == 499
 
 
 @pytest.mark.parametrize("path", ["/worklist", "/work/", "/static/../pages", "/%2e%2e/etc", "/<script>x</script>"])

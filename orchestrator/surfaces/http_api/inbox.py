@@ -38,6 +38,7 @@ ENDPOINTS = (
             "limit": {"type": "integer", "minimum": 1, "maximum": MOST},
             "cursor": CURSOR,
         },
+        answer={"$ref": "#/components/schemas/InboxPage"},
     ),
     Endpoint(
         method="GET",
@@ -46,6 +47,7 @@ ENDPOINTS = (
         says="How many cards wait, and how many items have not ended.",
         scope="read",
         do=lambda call: call.desk.inbox.counts(call.who),
+        answer={"$ref": "#/components/schemas/InboxCounts"},
     ),
     Endpoint(
         method="GET",
@@ -54,5 +56,6 @@ ENDPOINTS = (
         says="What a person needs beside the card: the object as it was read, people, similar decisions, sibling cards.",
         scope="read",
         do=lambda call: call.desk.inbox.beside(call.who, call.path["approval_id"]),
+        answer={"$ref": "#/components/schemas/Beside"},
     ),
 )

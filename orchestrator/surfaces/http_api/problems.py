@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from connectors.errors import ConnectorError
@@ -66,6 +66,7 @@ TITLES = {  # status → heading of the page
     500: "Something went wrong",
     503: "The desk cannot work right now",
 }
+GONE = 499  # what nginx calls it; never sent
 TEMPLATES = Path(__file__).parents[1] / "web" / "templates"
 _PLACE = re.compile(r" ?\b[a-z][a-z0-9+]*://\S*", re.IGNORECASE)
 EVERYWHERE = (  # codes that every endpoint may answer with
@@ -139,7 +140,9 @@ async def of_error(request: HTTPConnection, error: Exception) -> Response:
         if wants_a_page(request):
             return answer(request, code, "nothing is at this address", "check it, or begin at the desk", headers)
         return problem(code, str(error.detail), "see: /api/openapi.json", headers)
-    log.error("%s %s", request.scope["method"], request.url.path, exc_info=error)
+    log.error(
+        "%s %s: %s", request.scope["method"], request.url.path, type(error).__name__
+    )  # the server logs the traceback
     return answer(request, "internal", "this was not foreseen", "look at the server's log")
 
 
@@ -148,6 +151,12 @@ def _templates() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
 
+async def hung_up(request: HTTPConnection, error: Exception) -> Response:
+    """Whoever asked went away in the middle of it, as a browser does with a page that is left: no error, and heard by nobody."""
+    return Response(status_code=GONE)
+
+
 def handlers() -> dict[Any, Any]:
     """For Starlette's `exception_handlers`."""
-    return {DeputyError: of_error, ConnectorError: of_error, HTTPException: of_error, Exception: of_error}
+    known = dict.fromkeys((DeputyError, ConnectorError, HTTPException, Exception), of_error)
+    return {**known, ClientDisconnect: hung_up}

@@ -128,6 +128,7 @@ ENDPOINTS = (
         scope="read",
         do=lambda call: call.desk.schedules.digest(call.who, moment(call.query.get("since"))),
         query={"since": TIME},
+        answer={"$ref": "#/components/schemas/Digest"},
     ),
     Endpoint(
         method="GET",
@@ -184,6 +185,7 @@ ENDPOINTS = (
         says="One run now, beside its times.",
         scope="submit",
         do=lambda call: call.desk.schedules.fire_now(call.who, call.path["name"]),
+        answer={"$ref": "#/components/schemas/Firing"},
         status=202,
         errors=("conflict",),
     ),

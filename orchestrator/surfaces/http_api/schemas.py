@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from orchestrator.domain.effect import ApprovalState, EffectState
 from orchestrator.domain.item import State, WaitKind
-
-Schema = dict[str, Any]
-TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-TRUTH: Schema = {"type": "boolean"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-ANY: Schema = {}
-MAP: Schema = {"type": "object"}
-
-
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def maybe(schema: Schema) -> Schema:
-    """That, or null."""
-    if "$ref" in schema or "enum" in schema:
-        return {"oneOf": [schema, {"type": "null"}]}
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def many(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-def one(_optional: Mapping[str, Schema] | None = None, **fields: Schema) -> Schema:
-    """An object with these fields, all of them there; `_optional` ones may be missing."""
-    return {"type": "object", "required": list(fields), "properties": {**fields, **(_optional or {})}}
-
-
-def page(name: str, entry: str, **more: Schema) -> Schema:
-    """A page of a list; `next` is the cursor of the one after it."""
-    return one(**{name: many(ref(entry))}, **more, next=maybe(TEXT))
-
+from orchestrator.domain.rights import SCOPES
+from orchestrator.surfaces.http_api.shapes import (
+    ANY,
+    MAP,
+    NUMBER,
+    TEXT,
+    TIME,
+    TRUTH,
+    WHOLE,
+    Schema,
+    many,
+    maybe,
+    one,
+    page,
+    ref,
+)
 
 SPREAD = maybe(one(p50=NUMBER, p95=NUMBER))
 DAY = one(
@@ -91,6 +69,25 @@ CARD: dict[str, Schema] = {
     "decided_at": maybe(TIME),
     "decided_by": many(TEXT),
     "reason": maybe(TEXT),
+}
+ROW: dict[str, Schema] = {
+    "approval_id": TEXT,
+    "item_id": TEXT,
+    "state": {"enum": [*ApprovalState]},
+    "effect_state": {"enum": [*EffectState]},
+    "digest": TEXT,
+    "tool": TEXT,
+    "title": TEXT,
+    "headline": TEXT,
+    "reaches": many(TEXT),
+    "outside": WHOLE,
+    "irreversible": TRUTH,
+    "request": TEXT,
+    "requester": TEXT,
+    "created_at": TIME,
+    "expires_at": TIME,
+    "decided_at": maybe(TIME),
+    "decided_by": many(TEXT),
 }
 RUN: dict[str, Schema] = {
     "run_id": TEXT,
@@ -322,6 +319,82 @@ SCHEMAS: dict[str, Schema] = {
     "Agent": one(name=TEXT, description=TEXT, tools=many(TEXT), digest=TEXT, shipped=TRUTH),
     "AgentPage": page("agents", "Agent"),
     "Settings": one(settings=many(one(name=TEXT, value=ANY, origin=TEXT, place=TEXT, description=TEXT))),
+    "InboxRow": one(**ROW),
+    "InboxPage": page("rows", "InboxRow"),
+    "InboxCounts": one(approvals=WHOLE, work=WHOLE),
+    "Beside": one(
+        run_id=TEXT,
+        records={"type": "object", "additionalProperties": MAP},
+        people={
+            "type": "object",
+            "additionalProperties": one(name=TEXT, inside=TRUTH, zone=TEXT, role=TEXT, team=TEXT),
+        },
+        similar=many(one(**ROW, same_people=TRUTH)),
+        siblings=many(one(approval_id=TEXT, state={"enum": [*ApprovalState]}, title=TEXT, headline=TEXT)),
+        effect=ref("Effect"),
+        now=TIME,
+    ),
+    "Firing": one(
+        name=TEXT,
+        at=TIME,
+        state=TEXT,
+        item_id=maybe(TEXT),
+        why=TEXT,
+        asks_until=maybe(TIME),
+        started_at=maybe(TIME),
+        settled_at=maybe(TIME),
+    ),
+    "Digest": one(
+        owner=TEXT,
+        since=TIME,
+        until=TIME,
+        counts=MAP,
+        done=many(MAP),
+        waiting=many(MAP),
+        running=many(MAP),
+        failed=many(MAP),
+        not_started=many(MAP),
+        approve=many(MAP),
+        effects=WHOLE,
+        cost_usd=NUMBER,
+        next=many(one(schedule=TEXT, at=TIME)),
+        text=TEXT,
+    ),
+    "Me": one(
+        person=TEXT,
+        name=TEXT,
+        roles=many(TEXT),
+        scopes=many({"enum": [*SCOPES]}),
+        via={"enum": ["session", "key", "proxy"]},
+        program=TRUTH,
+        key_id=maybe(TEXT),
+        zone=TEXT,
+    ),
+    "Session": one(
+        session_id=TEXT,
+        person=TEXT,
+        via=TEXT,
+        device=TEXT,
+        created_at=TIME,
+        seen_at=TIME,
+        expires_at=TIME,
+        current={"type": "boolean", "description": "It is the one of this request."},
+    ),
+    "RolesOf": one(
+        person=TEXT,
+        name=TEXT,
+        inside=TRUTH,
+        owner=TRUTH,
+        roles=many(TEXT),
+        given=many(one(role=TEXT, source=TEXT, given_by=TEXT, given_at=TIME, limits=MAP)),
+    ),
+    "RolesGiven": one(
+        {"sessions_ended": WHOLE, "keys_revoked": WHOLE},
+        person=TEXT,
+        roles=many(TEXT),
+        limits=MAP,
+        effective=many(TEXT),
+    ),
     "Rules": one(profile=TEXT, digest=TEXT, rules=many(one(id=TEXT, effect=TEXT, file=TEXT)), next=maybe(TEXT)),
     "Explained": one(grant=MAP, decision=maybe(MAP)),
 }

@@ -134,7 +134,7 @@ PAGES: tuple[Page, ...] = (
         icon="clock",
         group="Automate",
         key="s",
-        modules=("schedules",),
+        modules=("orders", "schedules"),
         needs="list_schedules",
     ),
     Page(
@@ -173,8 +173,18 @@ PAGES: tuple[Page, ...] = (
         path="/people",
         icon="people",
         group="Set up",
-        modules=("people", "directory"),
+        modules=("people", "roles", "directory"),
         needs="list_people",
+    ),
+    Page(
+        name="you",
+        label="You",
+        path="/you",
+        icon="key",
+        group="Set up",
+        key="y",
+        modules=("memory", "keyring", "you"),
+        needs="show_me",
     ),
     Page(
         name="settings",

@@ -165,6 +165,9 @@ def test_one_browser_is_put_out_by_its_id(place: Place) -> None:
         (session,) = hers.get("/api/v1/sessions").json()["sessions"]
         path = f"/api/v1/sessions/{session['session_id']}"
 
+        everybodys = mine.get("/api/v1/sessions?everybody=true").json()["sessions"]
+        current = [one["person"] for one in everybodys if one["current"]]
+        assert session["current"] and current == [place.me.principal_id]  # which one is this browser
         assert mine.request("DELETE", path).status_code == 404
         assert hers.request("DELETE", f"/api/v1/sessions?person={place.me.principal_id}").status_code == 403
         assert mine.request("DELETE", f"{path}?person={AISHA}").json()["ended"] == 1

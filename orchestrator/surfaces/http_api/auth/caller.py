@@ -24,6 +24,7 @@ class Caller:
     csrf: str | None = field(default=None, repr=False)
     zone: str = "UTC"
     key_id: str | None = None
+    session_id: str | None = None
 
 
 def caller_of(request: HTTPConnection) -> Caller | None:

@@ -8,10 +8,12 @@ from typing import Any
 from orchestrator.deputy.access import KEY_LIVES
 from orchestrator.domain.rights import ASSIGNABLE, LIMITS, SCOPES
 from orchestrator.surfaces.http_api.endpoint import Call, Endpoint
+from orchestrator.surfaces.http_api.shapes import TEXT, WHOLE, many, one, ref
 
 ADDRESS = {"type": "string", "minLength": 3, "maxLength": 320}
 TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 320}, "maxItems": 200}
 EVERYBODY = {"everybody": {"type": "boolean", "description": "Everybody's, for an admin; else one's own."}}
+ENDED = one(person=TEXT, ended=WHOLE)
 KEY = {
     "type": "object",
     "properties": {
@@ -45,6 +47,11 @@ def me(call: Call) -> Any:
     }
 
 
+def sessions(call: Call) -> Any:
+    found = call.desk.access.sessions(call.who, everybody=call.query.get("everybody", False))
+    return {"sessions": [one | {"current": one["session_id"] == call.caller.session_id} for one in found]}
+
+
 def create_key(call: Call) -> Any:
     said = call.body
     return call.desk.access.create_key(
@@ -65,6 +72,7 @@ ENDPOINTS = (
         says="Whom this request speaks for, and what it may.",
         scope="read",
         do=me,
+        answer={"$ref": "#/components/schemas/Me"},
     ),
     Endpoint(
         method="GET",
@@ -115,8 +123,9 @@ ENDPOINTS = (
         name="list_sessions",
         says="Browsers that are signed in.",
         scope="read",
-        do=lambda call: {"sessions": call.desk.access.sessions(call.who, everybody=call.query.get("everybody", False))},
+        do=sessions,
         query=EVERYBODY,
+        answer=one(sessions=many(ref("Session"))),
     ),
     Endpoint(
         method="DELETE",
@@ -126,6 +135,7 @@ ENDPOINTS = (
         scope="read",
         do=lambda call: call.desk.access.end_sessions(call.who, of=call.query.get("person")),
         query={"person": ADDRESS},
+        answer=ENDED,
     ),
     Endpoint(
         method="DELETE",
@@ -137,6 +147,7 @@ ENDPOINTS = (
             call.who, session_id=call.path["session_id"], of=call.query.get("person")
         ),
         query={"person": ADDRESS},
+        answer=ENDED,
         errors=("not_found",),
     ),
     Endpoint(
@@ -146,6 +157,7 @@ ENDPOINTS = (
         says="Everybody of the directory, the roles that count, and who gave them.",
         scope="audit",
         do=lambda call: {"people": call.desk.roles.all(call.who)},
+        answer=one(people=many(ref("RolesOf"))),
     ),
     Endpoint(
         method="PUT",
@@ -169,6 +181,7 @@ ENDPOINTS = (
                 },
             },
         },
+        answer={"$ref": "#/components/schemas/RolesGiven"},
         errors=("not_found", "conflict"),
     ),
 )

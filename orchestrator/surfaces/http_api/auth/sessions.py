@@ -88,7 +88,15 @@ class Sessions:
 
 def caller_for(visitor: Visitor, via: Literal["session", "key", "proxy"], *, csrf: str | None = None) -> Caller:
     who = visitor.principal
-    return Caller(principal=who, via=via, scopes=who.scopes, csrf=csrf, zone=visitor.zone, key_id=visitor.key_id)
+    return Caller(
+        principal=who,
+        via=via,
+        scopes=who.scopes,
+        csrf=csrf,
+        zone=visitor.zone,
+        key_id=visitor.key_id,
+        session_id=visitor.session_id,
+    )
 
 
 def csrf_of(token: str, about: str = "") -> str:

@@ -3,6 +3,7 @@
 /** @typedef {{seq: number, kind: string, item_id: string|null, root_id: string|null, at: string, body: Record<string, any>}} News */
 import { boot } from "./dom.js";
 
+const RETRY_MS = 3000;
 const listeners = new Set();
 const watchers = new Set();
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("deputy.news") : null;
@@ -15,7 +16,7 @@ export function onNews(hear) {
   listeners.add(hear);
   return () => listeners.delete(hear);
 }
-/** @param {(state: string) => void} hear "live" | "connecting" | "off" | "reload" (too much was missed: read everything again) */
+/** @param {(state: string) => void} hear "live" | "connecting" | "off" | "out" (nobody is signed in any more) | "reload" (too much was missed: read everything again) */
 export function onState(hear) {
   watchers.add(hear);
   hear(state);
@@ -54,8 +55,9 @@ function lead() {
     pass({ state: "live" });
   };
   source.onerror = () => {
-    pass({ state: source.readyState === EventSource.CLOSED ? "off" : "connecting" });
-    if (source.readyState === EventSource.CLOSED) setTimeout(lead, 5000); // a browser does not come back after an error status
+    const isOver = source.readyState === EventSource.CLOSED; // a browser does not come back after an error status
+    pass({ state: isOver ? "off" : "connecting" });
+    if (isOver) setTimeout(comeBack, RETRY_MS); // later: a page that is left ends its stream with an error, too
   };
   source.onmessage = (event) => {
     const news = JSON.parse(event.data);
@@ -63,6 +65,14 @@ function lead() {
     else if (news.kind !== "hello") pass({ news });
   };
   addEventListener("pagehide", () => source.close());
+}
+
+/** After an error status: the stream does not say which, another question does. */
+async function comeBack() {
+  const answer = await fetch("/api/v1/me", { headers: { Accept: "application/json" } }).catch(() => null);
+  if (answer?.status !== 401) return lead();
+  pass({ state: "out" });
+  setTimeout(comeBack, RETRY_MS);
 }
 
 /** Begins to follow; called once by the shell. */

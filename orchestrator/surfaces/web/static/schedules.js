@@ -2,7 +2,8 @@
 import { $, button, can, card, chip, el, empty, notice, stateChip } from "./dom.js";
 import { onNews } from "./live.js";
 import { api } from "./net.js";
-import { dialog } from "./shell.js";
+import { ordersCard } from "./orders.js";
+import { confirm, dialog } from "./shell.js";
 import { at, since } from "./times.js";
 import { told, toast } from "./toast.js";
 
@@ -16,7 +17,7 @@ async function load() {
         { class: "page stack" },
         digest && digest.text !== "Nothing." && card("Since yesterday", el("p", { class: "pre" }, digest.text)),
         page.schedules.length ? el("ul", { class: "stack" }, page.schedules.map(row)) : empty({ icon: "clock", title: "Nothing is scheduled", text: "A schedule asks in your words at set times, with your accounts.", command: 'deputy schedule add morning "weekdays 07:30" "Give me my morning brief"' }),
-        orders?.triggers?.length > 0 && card("Standing orders", el("ul", { class: "stack" }, orders.triggers.map((/** @type {any} */ one) => el("li", { class: "row" }, chip(one.on || one.family, { kind: "info" }), el("b", {}, one.name), el("span", { class: "muted" }, one.request), el("span", { class: "muted small push" }, `${one.asked} asked`))))),
+        orders && ordersCard(orders, load),
       ),
     );
   } catch (error) {
@@ -47,20 +48,15 @@ function row(one) {
   );
 }
 /** @param {any} one @param {string} path */
-function remove(one, path) {
-  const box = dialog(
-    { label: "Remove" },
-    el("div", { class: "inside" }, el("header", {}, el("h2", {}, `Remove “${one.name}”?`)), el("p", {}, "What it has asked so far stays."), el("footer", {}, el("button", { type: "button", "data-close": true }, "Keep it"), button("Remove", async () => {
-      box.close();
-      try {
-        await api(path, { method: "DELETE" });
-        toast("Removed.", { kind: "ok" });
-      } catch (error) {
-        told(error);
-      }
-      load();
-    }, { kind: "danger" }))),
-  );
+async function remove(one, path) {
+  if (!(await confirm({ title: `Remove “${one.name}”?`, text: "What it has asked so far stays.", action: "Remove", keep: "Keep it" }))) return;
+  try {
+    await api(path, { method: "DELETE" });
+    toast("Removed.", { kind: "ok" });
+  } catch (error) {
+    told(error);
+  }
+  load();
 }
 function add(words = "") {
   const name = el("input", { id: "s-name", required: true, maxlength: "80", placeholder: "morning" });

@@ -1,5 +1,5 @@
 // What every page has: navigation by keys, the palette, help, the theme, the connection's state, counts, asking for something new.
-import { $, boot, can, el, icon } from "./dom.js";
+import { $, boot, button, can, el, icon } from "./dom.js";
 import { bind, bindings } from "./keys.js";
 import { follow, onNews, onState } from "./live.js";
 import { api } from "./net.js";
@@ -57,6 +57,25 @@ export function askText(what) {
     });
     box.addEventListener("close", () => resolve(answer));
     field.focus();
+  });
+}
+
+/**
+ * Asks before something is gone. @param {{title: string, text: string, action: string, keep: string}} what
+ * @returns {Promise<boolean>}
+ */
+export function confirm(what) {
+  return new Promise((resolve) => {
+    let agreed = false;
+    const act = () => {
+      agreed = true;
+      box.close();
+    };
+    const box = dialog(
+      { label: what.title },
+      el("div", { class: "inside" }, el("header", {}, el("h2", {}, what.title)), el("p", {}, what.text), el("footer", {}, el("button", { type: "button", "data-close": true }, what.keep), button(what.action, act, { kind: "danger" }))),
+    );
+    box.addEventListener("close", () => resolve(agreed));
   });
 }
 
@@ -170,7 +189,8 @@ const recountSoon = () => {
   counting ||= setTimeout(recount, 400);
 };
 
-const WORDS = { live: "live", connecting: "connecting…", off: "offline" };
+const WORDS = { live: "live", connecting: "connecting…", off: "offline", out: "signed out" };
+let isOut = false;
 onState((state) => {
   const words = WORDS[/** @type {"live"} */ (state)];
   for (const one of words ? document.querySelectorAll("[data-live]") : []) {
@@ -178,6 +198,8 @@ onState((state) => {
     one.textContent = words;
   }
   if (state === "reload") recountSoon();
+  if (state === "out" && !isOut) toast("You are signed out.", { kind: "bad", fix: "What stands here is no longer kept up.", action: ["Sign in", () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`)] });
+  if (words) isOut = state === "out";
 });
 onNews((news) => {
   if (/^(approval|effect|item|question|decision|halt)/.test(news.kind)) recountSoon();
