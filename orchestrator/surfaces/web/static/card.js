@@ -4,7 +4,7 @@ import { differences, iconOf, picture, words } from "./effects.js";
 import { levelChip, outsideChip, personLine } from "./people.js";
 import { at, fromLocal, isInstant, now, since, toLocal } from "./times.js";
 
-/** @typedef {import("./effects.js").Approval & Record<string, any>} Card */
+/** @typedef {import("./effects.js").Approval & {state: string, effect_state: string} & Record<string, any>} Card */
 
 /** How far a decided card has come, in three steps. @param {{state: string, effect_state: string, error?: any}} row */
 export function progress(row) {

@@ -1,6 +1,6 @@
 // Accounts that requests may use: whose, for what, and whether they work.
 import { $, card, chip, command, el, empty, notice } from "./dom.js";
-import { api, every } from "./net.js";
+import { every } from "./net.js";
 
 const body = $("#body");
 const WAYS = [["Google: calendar and mail", "deputy connect google"], ["Slack", "deputy connect slack"], ["Mail by IMAP", "deputy connect imap"], ["Calendar by CalDAV", "deputy connect caldav"], ["A tool server (MCP)", "deputy connect mcp"]];

@@ -1,6 +1,6 @@
 // Building the page: elements, icons, and small parts every page uses. Text always goes in as text, never as markup.
 
-/** What the server embedded in the page. @type {{now: string, seq: number, csrf: string|null, who: string, name: string, can: string[], pages: {name: string, label: string, path: string, icon: string, key: string}[]}} */
+/** What the server embedded in the page. @type {{now: string, seq: number, csrf: string|null, who: string, name: string, roles: string[], can: string[], pages: {name: string, label: string, path: string, icon: string, key: string}[]}} */
 export const boot = JSON.parse(document.getElementById("boot")?.textContent || "{}");
 
 /** The page's first data, if it came with the page. @returns {any} */
@@ -31,7 +31,7 @@ export function el(tag, attributes = {}, ...kids) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name === "value") made.value = value;
+    else if (name === "value") /** @type {any} */ (made).value = value;
     else made.setAttribute(name, value === true ? "" : SAID.has(name) ? plain(String(value)) : String(value));
   }
   made.append(...kids.flat(Infinity).filter((kid) => kid !== null && kid !== undefined && kid !== false && kid !== "").map((kid) => (typeof kid === "string" ? plain(kid) : kid)));

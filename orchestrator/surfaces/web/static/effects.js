@@ -148,7 +148,7 @@ export function differences(approval, beside) {
   );
 }
 
-/** @param {any} value @param {Approval} [approval] */
+/** @param {any} value @param {Approval} [approval] @returns {any} */
 export function shown(value, approval) {
   if (value === null || value === undefined || value === "") return el("span", { class: "muted" }, "empty");
   if (typeof value === "boolean") return value ? "yes" : "no";

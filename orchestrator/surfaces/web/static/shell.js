@@ -42,6 +42,7 @@ export function askText(what) {
       el("div", { class: "field" }, el("label", { for: "answer" }, what.label), field),
       el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: what.kind || "primary" }, el("span", {}, what.action), el("kbd", { "aria-hidden": "true" }, "Ctrl ↵"))),
     );
+    /** @type {string|null} */
     let answer = null;
     const box = dialog({ label: what.title }, form);
     const done = (/** @type {string} */ text) => {

@@ -28,7 +28,7 @@ export function span(seconds) {
 }
 
 /** @param {string} iso @param {Intl.DateTimeFormat} how @param {string} [zone] */
-const inZone = (iso, how, zone) => (zone ? new Intl.DateTimeFormat(LANG, { ...how.resolvedOptions(), timeZone: zone }) : how).format(new Date(iso));
+const inZone = (iso, how, zone) => (zone ? new Intl.DateTimeFormat(LANG, /** @type {Intl.DateTimeFormatOptions} */ ({ ...how.resolvedOptions(), timeZone: zone })) : how).format(new Date(iso));
 /** @param {string} iso @param {string} [zone] */
 export const clock = (iso, zone) => (zone ? new Intl.DateTimeFormat(LANG, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone }).format(new Date(iso)) : formats.time.format(new Date(iso)));
 /** @param {string} iso */

@@ -53,7 +53,7 @@ export function waterfall(spans, view = {}) {
   const ends = (/** @type {Span} */ span) => Date.parse(span.ended_at || new Date().toISOString());
   const instants = [...new Set(spans.flatMap((span) => [Date.parse(span.started_at), ends(span)]))].sort((a, b) => a - b);
   const at = scale(instants, Boolean(view.isTrue));
-  const row = ([span, depth]) => {
+  const row = (/** @type {[Span, number]} */ [span, depth]) => {
     const kind = kindOf(span);
     const left = at(Date.parse(span.started_at));
     const right = at(ends(span));

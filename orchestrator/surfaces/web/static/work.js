@@ -197,7 +197,8 @@ function nested(rows) {
     below.set(above, [...(below.get(above) || []), row]);
   }
   if (below.size <= 1) return rows;
-  const walk = (/** @type {string|null} */ above) => (below.get(above) || []).flatMap((/** @type {any} */ row) => [row, ...walk(row.item_id)]);
+  /** @param {string|null} above @returns {any[]} */
+  const walk = (above) => (below.get(above) || []).flatMap((/** @type {any} */ row) => [row, ...walk(row.item_id)]);
   return walk(null);
 }
 let due = 0;
