@@ -16,11 +16,12 @@ from orchestrator.deputy import Deputy
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.store import outbox
 from orchestrator.store.database import Store
+from orchestrator.surfaces.http_api import events
 from orchestrator.surfaces.http_api.auth.rules import Rules
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.server import application
 from tests.e2e.place import CALL, Place
-from tests.http.served import Client, Stream, in_thread
+from tests.http.served import Client, Stream, eventually, in_thread
 
 RULES = Rules(hosts=None, per_minute=1_000_000)
 ALL = ["read", "submit", "decide", "operate", "audit", "admin"]
@@ -141,6 +142,31 @@ def test_nobody_hears_of_what_they_may_not_see(home: Place, desk_of: Opened) -> 
     for told in (live, later):
         items = {one.data["item_id"] for one in told if one.data["kind"] != "hello"}
         assert items == {own, None}
+
+
+def test_nobody_holds_more_streams_than_their_share(
+    place: Place, desk_of: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is refused with when to come again; one that is closed makes room; a colleague has their own."""
+    monkeypatch.setattr(events, "MOST_STREAMS", 2)
+    me = desk_of(place)
+    other = Client(me.address, key_of(place.desk, place, colleague(place)))
+    first, second, theirs = Stream(me), Stream(me), Stream(other)
+    for stream in (first, second, theirs):
+        stream.until("hello")
+
+    refused = me.call("GET", "/events")
+
+    assert (refused.status_code, refused.json()["error"], refused.headers["retry-after"]) == (429, "rate_limited", "30")
+    first.close()
+
+    def let_in() -> bool:
+        with me.call("GET", "/events", stream=True) as answer:
+            return answer.status_code == 200
+
+    eventually(let_in)
+    for stream in (second, theirs):
+        stream.close()
 
 
 def test_numbers_rise_in_the_order_of_commits(postgres_url: str) -> None:

@@ -16,10 +16,12 @@ from orchestrator.deputy.news import Heard
 from orchestrator.errors import UsageError
 from orchestrator.surfaces.http_api.endpoint import Call, Endpoint
 from orchestrator.surfaces.http_api.feed import Listener, Progress, lines
+from orchestrator.surfaces.http_api.problems import WireError
 
 HEARTBEAT_S = 15.0
 LONGEST_S = 600.0
 COMES_BACK_MS = 1000
+MOST_STREAMS = 50  # of one person at one desk; a browser needs one, whatever its tabs
 STREAM = "text/event-stream"
 HEADERS = {
     "Cache-Control": "no-store, no-transform",  # no proxy may hold it back to compress it
@@ -29,6 +31,9 @@ HEADERS = {
 
 async def follow(call: Call) -> StreamingResponse:
     """The stream, begun: refusals come before its first byte."""
+    if call.room.feed.streams_of(call.who) >= MOST_STREAMS:
+        words = f"{MOST_STREAMS} streams of yours are open here"
+        raise WireError("rate_limited", words, fix="close some of them", headers={"Retry-After": "30"})
     tree = call.query.get("item_id")
     if tree is not None:
         await asyncio.to_thread(call.desk.item_seen, call.who, tree)

@@ -104,6 +104,10 @@ class Feed:
                 self._reading.cancel()
                 self._reading = None
 
+    def streams_of(self, who: Principal) -> int:
+        """How many of this person's are open here."""
+        return sum(one.who is not None and one.who.principal_id == who.principal_id for one in self._listeners)
+
     async def _end(self) -> None:
         """Ends every listener as the server ends. What they miss they are told elsewhere."""
         await self._drain.ends(float("inf"))

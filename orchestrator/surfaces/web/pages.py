@@ -217,12 +217,16 @@ def _digest() -> str:
 
 def routes(desk: Deputy, endpoints: Sequence[Endpoint] = ()) -> list[BaseRoute]:
     """Every page whose operation is among the endpoints, and the static files."""
-    templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    templates = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False
+    )
     endpoints = [one for one in endpoints if one.is_built]
     there = {one.name for one in endpoints}
     pages = [page for page in PAGES if page.needs in there]
     static = f"/static/{_digest()}"
     templates.globals["static"] = static
+    for name in templates.list_templates():
+        templates.get_template(name)  # now: this process stays of one version while another is installed beneath it
     made: list[BaseRoute] = []
     for page in pages:
         handler = _handler(desk, templates, page, pages, endpoints)
