@@ -37,7 +37,12 @@ class News:
 def put(
     tx: Tx, item_id: str, kind: str, body: Mapping[str, Any], address: Mapping[str, Any] | None, now: datetime
 ) -> None:
-    """Leaves news about an item; without an address it is for followers only and never due. Written as the transaction ends."""
+    """Leaves news about an item, written as the transaction ends.
+
+    Without an address, or for a door whose callers come and fetch (`fetches`), it is for followers only and never due.
+    """
+    if address is not None and address.get("fetches"):
+        address = None
     tx.tell(
         {
             "tenant_id": tx.tenant_id,

@@ -154,10 +154,11 @@ def test_news_is_due_until_delivered(store: Store) -> None:
     item = submit(store)
     store.write(outbox.put, item, "question.asked", {"text": "?"}, {"kind": "slack"}, NOW)
     store.write(outbox.put, item, "progress", {}, None, NOW)
+    store.write(outbox.put, item, "item.settled", {}, {"door": "mcp", "fetches": True}, NOW)  # who asked comes for it
     with store.read() as tx:
         (first,) = outbox.due(tx, NOW)
         told = [news.kind for news in outbox.after(tx, 0, item_id=item)]
-    assert told == ["item.submitted", "question.asked", "progress"]
+    assert told == ["item.submitted", "question.asked", "progress", "item.settled"]
     store.write(outbox.postponed, first.outbox_id, NOW, timedelta(minutes=1))
     with store.read() as tx:
         assert outbox.due(tx, NOW) == []

@@ -35,7 +35,7 @@ async def submit(room: Room, caller: Caller, args: Args) -> str:
         priority=args.get("priority", DEFAULT_PRIORITY),
         key=None if key is None else f"mcp {caller.name}: {key}",
         options=options,
-        reply_to={"door": "mcp", "caller": caller.name, "client": caller.client},
+        reply_to={"door": "mcp", "fetches": True, "caller": caller.name, "client": caller.client},
     )
     await room.wake()
     return item_id
