@@ -30,6 +30,7 @@ from orchestrator.deputy.views import (
     agent_spans_of,
     allowed,
     approval_card,
+    approval_cards,
     audited,
     brief,
     briefs,
@@ -320,7 +321,7 @@ class Deputy:
                 limit=limit,
                 after=after,
             )
-            return [approval_card(tx, row.approval_id) for row in rows]
+            return approval_cards(tx, rows)
 
     def approval(self, who: Principal, approval_id: str) -> dict[str, Any]:
         with self._store.read() as tx:

@@ -12,6 +12,7 @@ from orchestrator.domain import agent_spans
 from orchestrator.domain import document as documents
 from orchestrator.domain import transcript as transcripts
 from orchestrator.domain.audit import AuditEvent, canonical
+from orchestrator.domain.effect import Approval, Effect
 from orchestrator.domain.item import Item, Origin, State
 from orchestrator.domain.person import Person
 from orchestrator.domain.principal import Principal
@@ -146,18 +147,28 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
 
 def program_of(tx: Tx, item: Item) -> str | None:
     """What the program calls itself that asked for the whole tree; None where a person did, a schedule or a trigger."""
-    root = item if item.parent_id is None else worklist.get(tx, item.root_id)
-    if root.origin is not Origin.AGENT:
-        return None
-    return str((root.reply_to or {}).get("client") or "without a name")
+    return _program(item if item.parent_id is None else worklist.get(tx, item.root_id))
+
+
+def _program(root: Item) -> str | None:
+    return str((root.reply_to or {}).get("client") or "without a name") if root.origin is Origin.AGENT else None
 
 
 def approval_card(tx: Tx, approval_id: str) -> dict[str, Any]:
-    approval = approvals_table.get(tx, approval_id)
-    effect = effects_table.get(tx, approval.effect_id)
-    item = worklist.get(tx, approval.item_id)
+    return approval_cards(tx, [approvals_table.get(tx, approval_id)])[0]
+
+
+def approval_cards(tx: Tx, found: Sequence[Approval]) -> list[dict[str, Any]]:
+    """Each with its call and its request; as many statements for one as for many."""
+    effects = effects_table.of_ids(tx, [one.effect_id for one in found])
+    items = items_table.of_ids(tx, {one.item_id for one in found})
+    items |= items_table.of_ids(tx, {one.root_id for one in items.values()} - set(items))
+    return [_card(one, effects[one.effect_id], items[one.item_id], items) for one in found]
+
+
+def _card(approval: Approval, effect: Effect, item: Item, known: Mapping[str, Item]) -> dict[str, Any]:
     entry = documents.approval_entry(approval)
-    if program := program_of(tx, item):
+    if program := _program(known[item.root_id]):
         entry["card"]["program"] = program
     return {
         **entry,

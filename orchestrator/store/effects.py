@@ -114,6 +114,15 @@ def get(tx: Tx, effect_id: str) -> Effect:
     return effect_of(_row(tx, effect_id))
 
 
+def of_ids(tx: Tx, effect_ids: Sequence[str]) -> dict[str, Effect]:
+    """Id → effect, of those that are there."""
+    found: dict[str, Effect] = {}
+    for part in items.slices(effect_ids):
+        stmt = sa.select(effects).where(E.tenant_id == tx.tenant_id, E.effect_id.in_(part))
+        found |= {row.effect_id: effect_of(row) for row in tx.c.execute(stmt)}
+    return found
+
+
 def in_state(tx: Tx, states: Sequence[EffectState], limit: int = 1000) -> list[Effect]:
     """Of every item, oldest first."""
     wanted = (E.tenant_id == tx.tenant_id, E.state.in_([one.value for one in states]))

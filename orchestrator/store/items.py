@@ -105,6 +105,15 @@ def slices(values: Collection[str]) -> Iterable[list[str]]:
     return (every[start : start + SLICE] for start in range(0, len(every), SLICE))
 
 
+def of_ids(tx: Tx, item_ids: Collection[str]) -> dict[str, Item]:
+    """Id → item, of those that are there."""
+    found: dict[str, Item] = {}
+    for part in slices(item_ids):
+        stmt = sa.select(worklist).where(W.tenant_id == tx.tenant_id, W.item_id.in_(part))
+        found |= {row.item_id: item_of(row) for row in tx.c.execute(stmt)}
+    return found
+
+
 def lock_all(tx: Tx, item_ids: Collection[str]) -> list[Any]:
     """The unfinished rows among `item_ids`, locked in the one order: ancestors before descendants."""
     rows: list[Any] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -237,6 +239,19 @@ def test_agents_are_named_with_what_they_do_and_may_use(store: Store, desk: Depu
     assert (alone["agents"], alone["budget"], alone["pausing"]) == ([], {}, False)
 
 
+def said_by(store: Store, work: Callable[[], object]) -> list[str]:
+    """The statements that the work sends."""
+    said: list[str] = []
+
+    def listen(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(statement)
+
+    sa.event.listen(store.engine, "before_cursor_execute", listen)
+    work()
+    sa.event.remove(store.engine, "before_cursor_execute", listen)
+    return said
+
+
 def test_a_document_costs_the_same_number_of_queries_for_a_large_tree(sqlite_url: str) -> None:
     """One query a table, for one task and for forty."""
     store = Store.open(sqlite_url)
@@ -244,16 +259,27 @@ def test_a_document_costs_the_same_number_of_queries_for_a_large_tree(sqlite_url
     for number in (1, 40):
         root = running(store, f"wish {number}", worker_id=f"w_{number}", priority=number)
         hand_on(store, root, *(f"t{n}" for n in range(number)))
-        said: list[str] = []
-
-        def listen(_c: Any, _cursor: Any, statement: str, *_: Any, said: list[str] = said) -> None:
-            said.append(statement)
-
-        sa.event.listen(store.engine, "before_cursor_execute", listen)
-        seen = Deputy(store, owner=ALEX).item(ME, root.item.item_id)
-        sa.event.remove(store.engine, "before_cursor_execute", listen)
-        assert len(seen["agents"]) == number
-        counts.append(len(said))
+        show = partial(Deputy(store, owner=ALEX).item, ME, root.item.item_id)
+        counts.append(len(said_by(store, show)))
+        assert len(show()["agents"]) == number
     store.close()
 
     assert counts[0] == counts[1] <= 16
+
+
+def test_many_cards_cost_the_same_number_of_queries_as_one(sqlite_url: str) -> None:
+    """Each is shown with its call and its request, all of them together."""
+    store = Store.open(sqlite_url)
+    desk = Deputy(store, owner=ALEX)
+    counts = []
+    for number in range(12):
+        mine = running(store, f"wish {number}", worker_id=f"w_{number}")
+        entry = effect(mine)
+        store.write(effects.intend, mine, entry, card(entry), wait_id=f"w{number}", now=NOW)
+        store.write(lease.settle, mine, Parked(), NOW)
+        counts.append(len(said_by(store, lambda: desk.approvals(ME))))
+    shown = desk.approvals(ME)
+    store.close()
+
+    assert set(counts) == {counts[0]}
+    assert {one["request"] for one in shown} == {f"wish {n}" for n in range(12)}
