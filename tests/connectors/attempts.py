@@ -1,17 +1,24 @@
-"""An effect attempted as the gate attempts it: asked about where it is in doubt, made again only where that is allowed."""
+"""An effect attempted as the gate attempts it: asked about where it is in doubt, made again only where that is allowed.
+
+A copy of that rule, which costs a thousand attempts no database. The rule itself is `gated`, and each provider's tests take both.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 from connectors.conformance import Provider
 from connectors.errors import ConnectorError, OutcomeUnknown, RateLimited, Unreachable
 from connectors.spec import Done, Reconciled, Unknown
+from tests.services.fault_proxy import Fault, FaultProxy
 
 PATIENCE = 8  # more attempts than a test arms faults
+ANSWER_S = 1.0  # how long a connector under such faults waits for an answer
+LATE_S = (0.05, 1.5)  # within that, and after it
 
 
 class Outcome(Enum):
@@ -25,6 +32,14 @@ class Outcome(Enum):
 def runs(sample: int) -> int:
     """How many seeds: a sample, or as many as DEPUTY_FAULT_RUNS says."""
     return int(os.environ.get("DEPUTY_FAULT_RUNS", sample))
+
+
+def arm(draw: random.Random, line: FaultProxy, when: bytes, faults: Sequence[Fault] = tuple(Fault)) -> None:
+    """Any of the faults, a late answer among them, at the words `when`."""
+    fault = draw.choice(faults)
+    # A 429 for something that was done would be a lie that nobody can see through.
+    status = draw.choice([500, 503] if fault is Fault.ANSWER_AFTER else [429, 500, 503])
+    line.arm(fault, when=when, status=status, retry_after_s=1, seconds=draw.choice(LATE_S))
 
 
 def perform(provider: Provider, tool: str, args: Mapping[str, Any], key: str) -> Outcome:

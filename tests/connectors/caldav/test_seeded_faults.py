@@ -13,9 +13,8 @@ import pytest
 from connectors.conformance import Provider
 from connectors.conformance.provider import new_key, new_word
 from connectors.spec import Done
-from tests.connectors.attempts import Outcome, perform, runs
+from tests.connectors.attempts import ANSWER_S, Outcome, arm, look, perform, runs
 from tests.connectors.caldav.world import ALEX, DANA, World
-from tests.services.fault_proxy import Fault
 
 PUT, BODY = b"PUT /", b"BEGIN:VEVENT"
 READS = [b"GET /", b"REPORT /", b"PROPFIND /", b"OPTIONS /"]
@@ -27,6 +26,13 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {  # what is asked, and what th
 }
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that an answer can be too late without a test of minutes."""
+    monkeypatch.setattr("connectors.caldav.line.ANSWER_S", ANSWER_S)
+    monkeypatch.setattr("connectors.caldav.line.READ_S", ANSWER_S)
+
+
 @pytest.mark.parametrize("seed", range(runs(60)))
 def test_an_effect_is_there_once_or_not_at_all(world: World, seed: int) -> None:
     """It is done in the end, since the server refuses a second; a further attempt under the same key changes nothing."""
@@ -36,11 +42,7 @@ def test_an_effect_is_there_once_or_not_at_all(world: World, seed: int) -> None:
     args, mark = _call(world, tool, word)
     world.line.forget()
     for _ in range(draw.randint(1, 4)):
-        fault = draw.choice([one for one in Fault if one is not Fault.DELAY])
-        # A 429 for something that was done would be a lie that nobody can see through.
-        status = draw.choice([500, 503] if fault is Fault.ANSWER_AFTER else [429, 500, 503])
-        when = draw.choice([PUT, BODY] if draw.random() < 0.7 else READS)
-        world.line.arm(fault, when=when, status=status, retry_after_s=1)
+        arm(draw, world.line, draw.choice([PUT, BODY] if draw.random() < 0.7 else READS))
 
     outcome = perform(provider, tool, args, key)
 
@@ -48,7 +50,7 @@ def test_an_effect_is_there_once_or_not_at_all(world: World, seed: int) -> None:
     there = world.objects()
     assert outcome is Outcome.DONE
     assert sum(mark in text.replace("\n ", "") for text in there.values()) == len(there) == 1
-    assert isinstance(provider.reconcile(tool, args, key), Done)
+    assert isinstance(look(provider, tool, args, key), Done)
     provider.do(tool, args, key=key)
     assert world.objects() == there
 

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.conformance import Provider
 from connectors.google.connector import GoogleConnector
+from tests.connectors.attempts import ANSWER_S
 from tests.connectors.google_calendar.world import ANN, BEN, CHO, company, connecting, provider
 from tests.services.google_calendar import GoogleCalendar
 
@@ -23,6 +24,12 @@ def running() -> Iterator[GoogleCalendar]:
 def server(running: GoogleCalendar) -> GoogleCalendar:
     running.begin_again(company())
     return running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that an answer can be too late without a test of minutes."""
+    monkeypatch.setattr("connectors.google.transport.ANSWER_S", ANSWER_S)
 
 
 @pytest.fixture

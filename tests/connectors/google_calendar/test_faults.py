@@ -21,7 +21,12 @@ HOUR: dict[str, Any] = {
     "end": "2027-05-04T11:00:00+01:00",
     "attendees": [BEN],
 }
-DONE = (Fault.LOSE_ANSWER, Fault.HALF_ANSWER, Fault.SERVER_ERROR)  # the change was made, and the caller cannot know
+DONE = (
+    Fault.LOSE_ANSWER,
+    Fault.HALF_ANSWER,
+    Fault.LATE_ANSWER,
+    Fault.SERVER_ERROR,
+)  # the change was made, and the caller cannot know
 NOT_DONE = (Fault.LOSE_REQUEST, Fault.UNAVAILABLE)  # it was not, and the caller cannot know
 REFUSED: dict[Fault, type[ConnectorError]] = {
     Fault.RATE_LIMIT: RateLimited,
@@ -52,6 +57,7 @@ Prepared = Callable[[Provider, Provider], tuple[str, dict[str, Any]]]
 EACH_CHANGE = pytest.mark.parametrize("prepare", [_create, _update, _cancel, _respond])
 
 
+@pytest.mark.usefixtures("impatient")
 @EACH_CHANGE
 @pytest.mark.parametrize("fault", [*DONE, *NOT_DONE])
 def test_a_doubtful_attempt_is_made_exactly_once(

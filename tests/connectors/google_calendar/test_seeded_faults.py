@@ -51,6 +51,7 @@ def _reconcile(person: Provider, tool: str, args: dict[str, Any], key: str) -> A
     raise AssertionError(f"{tool} could not be reconciled in {ATTEMPTS} attempts")
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_a_day_of_faults_leaves_what_was_meant(connector: GoogleConnector, server: GoogleCalendar, seed: int) -> None:
     """Every event is there once, in its last state, on the calendars of both; each change was told once."""

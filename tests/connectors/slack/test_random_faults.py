@@ -6,7 +6,9 @@ A sample here; DEPUTY_FAULT_RUNS=1000 for more.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,66 +16,92 @@ import pytest
 from connectors.conformance import Provider
 from connectors.conformance.provider import iso, new_key, new_word
 from connectors.spec import Absent, Done
-from tests.connectors.attempts import Outcome, perform, runs
+from tests.connectors.attempts import ANSWER_S, Outcome, arm, look, perform, runs
 from tests.connectors.slack import world
-from tests.services.fault_proxy import Fault, FaultProxy
+from tests.services.fault_proxy import FaultProxy
 
-TOOLS = ["chat.post_message", "chat.send_direct", "chat.create_channel", "chat.send_file", "chat.schedule_message"]
+TOOLS = sorted(world.POSTS)
 READS = [b"/api/auth.test", b"/api/conversations.info", b"/api/conversations.members", b"/api/users.list"]
 READS += [b"/api/conversations.list", b"/api/conversations.open", b"/api/conversations.history"]
-READS += [b"/api/files.getUploadURLExternal", b"/api/files.info"]
+READS += [b"/api/files.getUploadURLExternal", b"/api/files.info", b"/api/chat.scheduledMessages.list"]
 MONTH_AHEAD = iso(datetime.now(UTC) + timedelta(days=30))
+BOB = "bob@northwind.example"
 
 
-@pytest.mark.parametrize("seed", range(runs(60)))
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that an answer can be too late without a test of minutes."""
+    monkeypatch.setattr("connectors.slack.line.REQUEST_S", ANSWER_S)
+
+
+@pytest.mark.parametrize("seed", range(runs(100)))
 def test_an_effect_is_there_once_or_not_at_all(provider: Provider, line: FaultProxy, seed: int) -> None:
     """And it is there exactly when the caller was told so, or would be told when it asks."""
+    token = world.FURTHER_TOKENS[seed // 4 % len(world.FURTHER_TOKENS)]
+    provider = provider.of(world.account("ada", token=token))
     draw = random.Random(seed)
     tool, word, key = draw.choice(TOOLS), new_word(), new_key()
-    args = _args(tool, word)
+    args = _args(provider, tool, word)
     for _ in range(draw.randint(1, 3)):
-        where = world.POSTS[tool] if draw.random() < 0.6 else draw.choice(READS)
-        fault = draw.choice([one for one in Fault if one is not Fault.DELAY])
-        # A 429 for something that was done would be a lie that nobody can see through; Slack's means that it was not.
-        status = draw.choice([500, 503] if fault is Fault.ANSWER_AFTER else [429, 500, 503])
-        line.arm(fault, when=b"POST " + where, status=status, retry_after_s=1)
+        arm(draw, line, b"POST " + (world.POSTS[tool] if draw.random() < 0.6 else draw.choice(READS)))
 
     outcome = perform(provider, tool, args, key)
 
     line.disarm()
-    there = _count(line.url, tool, word)
+    there = _count(partial(world.raw, line.url, token=token), tool, word)
     assert there == {Outcome.DONE: 1, Outcome.NOT_DONE: 0}[outcome]
-    assert isinstance(provider.reconcile(tool, args, key), Done if there else Absent)
+    assert isinstance(look(provider, tool, args, key), Done if there else Absent)
 
 
-def _args(tool: str, word: str) -> dict[str, Any]:
+def _args(provider: Provider, tool: str, word: str) -> dict[str, Any]:
+    """A call, after whatever it changes was made."""
     match tool:
         case "chat.post_message":
             return {"channel": "#team", "text": word}
         case "chat.send_direct":
-            return {"to": "bob@northwind.example", "text": word}
+            return {"to": BOB, "text": word}
         case "chat.send_file":
             return {"channel": "#team", "name": f"{word}.txt", "content": word}
         case "chat.schedule_message":
             return {"channel": "#team", "text": word, "send_at": MONTH_AHEAD}
-    return {"name": word, "purpose": "A try", "members": ["bob@northwind.example"]}
+        case "chat.create_channel":
+            return {"name": word, "purpose": "A try", "members": [BOB]}
+        case "chat.invite":
+            return {"channel": provider.do("chat.create_channel", {"name": word})["channel"], "people": [BOB]}
+        case "chat.cancel_scheduled":
+            args = {"channel": "#team", "text": word, "send_at": MONTH_AHEAD}
+            return {"scheduled_id": provider.do("chat.schedule_message", args)["scheduled_id"]}
+    before = f"before {word}" if tool == "chat.update_message" else word
+    message = provider.do("chat.post_message", {"channel": "#team", "text": before})
+    more = {"chat.update_message": {"text": word}, "chat.add_reaction": {"name": "eyes"}}
+    return {"message_id": message["message_id"], **more.get(tool, {})}
 
 
-def _count(url: str, tool: str, word: str) -> int:
-    """Of objects on the server, past every cache of the connector."""
+def _count(ask: Callable[..., dict[str, Any]], tool: str, word: str) -> int:
+    """How often it happened on the server, past every cache of the connector."""
     if tool == "chat.send_file":
-        return sum(one["name"] == f"{word}.txt" for one in world.raw(url, "files.list", count=1000)["files"])
-    if tool == "chat.schedule_message":
-        listed = world.raw(url, "chat.scheduledMessages.list", limit=1000)["scheduled_messages"]
-        return sum(one["text"] == word for one in listed)
+        return sum(one["name"] == f"{word}.txt" for one in ask("files.list", count=1000)["files"])
+    if tool in ("chat.schedule_message", "chat.cancel_scheduled"):
+        listed = ask("chat.scheduledMessages.list", limit=1000)["scheduled_messages"]
+        waiting = sum(one["text"] == word for one in listed)
+        return waiting if tool == "chat.schedule_message" else 1 - waiting
     types = {"chat.send_direct": "im"}.get(tool, "public_channel")
-    channels = world.raw(url, "conversations.list", types=types, limit=1000)["channels"]
+    channels = ask("conversations.list", types=types, limit=1000)["channels"]
+    named = [one["id"] for one in channels if one["name"] == word]
     if tool == "chat.create_channel":
-        return sum(one["name"] == word for one in channels)
+        return len(named)
+    if tool == "chat.invite":
+        bob = next(one["id"] for one in ask("users.list")["members"] if one["name"] == "bob")
+        return int(ask("conversations.members", channel=named[0])["members"].count(bob))
     wanted = [one["id"] for one in channels if one["name"] == "team" or one["is_im"]]
     said = [
-        message["text"]
+        message
         for one in wanted
-        for message in world.raw(url, "conversations.history", channel=one, limit=1000)["messages"]
+        for message in ask("conversations.history", channel=one, limit=1000)["messages"]
+        if message["text"] == word
     ]
-    return said.count(word)
+    if tool == "chat.delete_message":
+        return 1 - len(said)
+    if tool == "chat.add_reaction":
+        return sum(len(one["users"]) for message in said for one in message.get("reactions", ()))
+    return len(said)

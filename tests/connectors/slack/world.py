@@ -11,9 +11,11 @@ from connectors.slack.tools import SCOPES, specs
 from connectors.spec import Account
 
 ALL_SCOPES = sorted({scope for scopes in SCOPES.values() for scope in scopes})
+FURTHER_TOKENS = tuple(f"xoxb-ada-{number}" for number in range(250))  # emulate takes 5,000 requests an hour with one
 TOKENS = [
     {"token": "xoxb-ada", "user": "ada", "scopes": ALL_SCOPES},
     {"token": "xoxb-bob", "user": "bob", "scopes": ALL_SCOPES},
+    *({"token": token, "user": "ada", "scopes": ALL_SCOPES} for token in FURTHER_TOKENS),
     *({"token": f"xoxb-{tool}", "user": "ada", "scopes": list(SCOPES[tool])} for tool in specs()),
     *(
         {"token": f"xoxb-without-{scope}", "user": "ada", "scopes": [one for one in ALL_SCOPES if one != scope]}

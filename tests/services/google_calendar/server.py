@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ from tests.services.google_calendar.calendars import Resource
 from tests.services.google_calendar.discovery import Method, Refusal
 from tests.services.google_calendar.world import World
 
+SLOW_S, LATE_S = 0.05, 1.5
+
 
 class Fault(StrEnum):
     """What happens to the next request that fits."""
@@ -24,6 +27,8 @@ class Fault(StrEnum):
     LOSE_REQUEST = "lose_request"  # read, then the line is cut; nothing was done
     LOSE_ANSWER = "lose_answer"  # done, then the line is cut
     HALF_ANSWER = "half_answer"  # done, then the line is cut in the middle of the body
+    SLOW_ANSWER = "slow_answer"  # done, and answered after `SLOW_S`
+    LATE_ANSWER = "late_answer"  # done, and answered after `LATE_S`: a caller who is less patient does not hear it
     SERVER_ERROR = "server_error"  # 500 after it was done
     UNAVAILABLE = "unavailable"  # 503, nothing was done
     RATE_LIMIT = "rate_limit"  # 403 rateLimitExceeded with Retry-After
@@ -57,6 +62,7 @@ class GoogleCalendar:
         self.meanwhile: Callable[[], None] | None = None  # done once, just before the next change is
         self._orders: deque[_Order] = deque()
         self._lock = threading.Lock()
+        self.stopped = threading.Event()
         self._document = discovery.load()
         double = self
 
@@ -81,6 +87,7 @@ class GoogleCalendar:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def stop(self) -> None:
+        self.stopped.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -224,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in (Fault.LOSE_REQUEST, Fault.LOSE_ANSWER):
             self.close_connection = True
             return
+        if fault in (Fault.SLOW_ANSWER, Fault.LATE_ANSWER):
+            self.owner.stopped.wait(SLOW_S if fault is Fault.SLOW_ANSWER else LATE_S)
         content = b"" if status == 204 else json.dumps(result).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json; charset=UTF-8", **extra}.items():
@@ -233,7 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is Fault.HALF_ANSWER:
             content = content[: len(content) // 2]
             self.close_connection = True
-        self.wfile.write(content)
+        with suppress(OSError):  # whoever asked has hung up
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests read `requests` instead."""
