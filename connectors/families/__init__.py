@@ -155,6 +155,11 @@ def tool_specs(family: str) -> tuple[ToolSpec, ...]:
     return _FAMILIES[family]
 
 
+def declared(name: str) -> ToolSpec | None:
+    """What its family says of a tool, whether or not any provider offers it here; None for any other name."""
+    return next((spec for spec in _FAMILIES.get(name.partition(".")[0], ()) if spec.name == name), None)
+
+
 def record_fields(family: str) -> dict[str, str]:
     """Field → class ("id", "attested" by the provider, or "text" that somebody wrote) of what a family reports as new."""
     (spec,) = (spec for spec in _FAMILIES[family] if spec.name == _LISTS[family])
@@ -187,6 +192,7 @@ __all__ = [
     "FAMILIES",
     "MAIL",
     "MAX_LIMIT",
+    "declared",
     "manifest",
     "record_fields",
     "tool_specs",

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from connectors.families import FAMILIES, tool_specs
 from orchestrator.agents import checks, prompts
 from orchestrator.agents.prompts import Prompt, digest_of
 from orchestrator.agents.prompts.front_matter import Source, fault, read
@@ -151,21 +152,28 @@ def expand(patterns: Iterable[str], names: Iterable[str], *, where: str = "tools
     """The tools that patterns such as "mail.*" or "mail.send" mean: each once, in the order of the patterns, else sorted.
 
     A name may be given as on a model's wire ("mail_send"). One that is not there is a UsageError, except with a "?" at its
-    end ("chat.search?"): a tool that is welcome but not needed.
+    end ("chat.search?"): a tool that is welcome but not needed. One that is needed may be of an office family of which
+    nothing is there so far: whoever calls it waits for an account.
     """
     known = sorted(set(names))
-    on_wire = {name.replace(".", "_"): name for name in known}
+    here = {name.partition(".")[0] for name in known}
+    lacking = [spec.name for family in sorted(FAMILIES - here) for spec in tool_specs(family)]
     found: dict[str, None] = {}
     for pattern in patterns:
         wanted = pattern.removesuffix("?")
-        hits = [name for name in known if fnmatchcase(name, wanted)]
-        if not hits and wanted in on_wire:
-            hits = [on_wire[wanted]]
+        hits = _hits(wanted, known) or (_hits(wanted, lacking) if wanted == pattern else [])
         if not hits and wanted == pattern:
             what = "matches no tool" if _WILD.search(wanted) else "is no tool there is"
             raise UsageError(f"{where}: {pattern!r} {what}", fix=did_you_mean(pattern, known))
         found.update(dict.fromkeys(hits))
     return tuple(found)
+
+
+def _hits(wanted: str, names: Sequence[str]) -> list[str]:
+    """The names that a pattern means, given as they are or as on a model's wire."""
+    return [name for name in names if fnmatchcase(name, wanted)] or [
+        name for name in names if name.replace(".", "_") == wanted
+    ]
 
 
 def limits_of(value: Mapping[str, Any], *, where: str = "budget") -> dict[str, int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from orchestrator.domain import rights
 from orchestrator.domain.rights import Scope
 
+NOBODY = "nobody@localhost"  # the owner of a home where nobody has said who they are
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:

@@ -65,11 +65,14 @@ class AgentRoom:
 
 
 def listed(toolbox: Toolbox, spec: AgentSpec) -> dict[str, Any]:
-    """Canonical name → tool spec of every tool the agent has; one that is gone meanwhile is left out."""
+    """Canonical name → tool spec of every tool the agent has; one that is gone meanwhile is left out.
+
+    One whose account is not connected is among them: calling it waits for the account.
+    """
     found: dict[str, Any] = {}
     for name in spec.tools:
         own = finish_spec(spec.output) if name == FINISH else HOUSE_TOOLS.get(name)
-        tool = None if own is not None else toolbox.any_of(name)
+        tool = None if own is not None else toolbox.known(name)
         if own is not None or tool is not None:
             found[name] = own if own is not None else tool.spec  # type: ignore[union-attr]
     return found
@@ -189,7 +192,7 @@ def _house_digest(name: str) -> str:
 
 
 def _digest_of(toolbox: Toolbox, name: str, spec: ToolSpec) -> str:
-    known = toolbox.any_of(name)
+    known = toolbox.known(name)
     if known is not None:
         return known.digest
     return _house_digest(name) if spec is HOUSE_TOOLS.get(name) else schema_digest(spec)  # a finish with a typed result
@@ -208,7 +211,11 @@ async def open_run(
     """The run with everything it keeps over an upgrade, and its first row."""
     now, spec = clock.now(), begun.spec
     tools = {name: _digest_of(toolbox, name, tool) for name, tool in listed(toolbox, spec).items()}
-    outside = {name: digest for name, digest in tools.items() if name not in HOUSE_TOOLS}
+    outside = {
+        name: digest
+        for name, digest in tools.items()
+        if name not in HOUSE_TOOLS and toolbox.any_of(name) is not None  # no provider has worded the others yet
+    }
     pins = {"agent": spec.name, "prompt": spec.prompt_digest, "tools": outside, "bundle": bundle}
     body: dict[str, Any] = {
         "system": spec.prompt,

@@ -22,13 +22,13 @@ from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Rea
 from orchestrator.domain.effect import Approval, ApprovalState, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.domain.person import Person
-from orchestrator.gate import cards, execute
+from orchestrator.gate import cards, execute, missing
 from orchestrator.gate.authorize import Authority
 from orchestrator.gate.credentials import Vault, telling_nothing, without_secrets
 from orchestrator.gate.records import Records
 from orchestrator.gate.toolbox import Tool, Toolbox
 from orchestrator.store import aftermath
-from orchestrator.store.connections import Connection, choose
+from orchestrator.store.connections import MADE_UP, Connection, choose
 from orchestrator.store.credentials import Sealed
 from policies.decision import Decision
 
@@ -147,14 +147,14 @@ class Gate:
 
         if self.inside is not None and (own := self.inside.specs.get(call.tool)) is not None:
             return await self._perform_inside(call, own, self.inside)
-        shown = tool = self.toolbox.any_of(call.tool)
-        if shown is None or tool is None:
+        shown = self.toolbox.known(call.tool)
+        if shown is None:
             return None, await self._refuse(call, "", f"there is no tool {call.tool!r}", ("unknown-tool",))
-        if problems := self.toolbox.problems(tool.spec, call.args):
+        if problems := self.toolbox.problems(shown.spec, call.args):
             return None, await self._refuse(call, "", f"{call.tool}: {'; '.join(problems)}", ("schema-mismatch",))
-        connection = choose(self.connections, principal=self.requester, family=tool.spec.family)
+        connection = self._connection(shown.spec.family)
         if connection is None:
-            return None, await self._reconsent(call, tool.spec.family)
+            return None, await self._reconsent(call, shown.spec.family)
         tool = self.toolbox.at(connection.connector, call.tool)
         if tool is None:
             return None, await self._refuse(
@@ -295,7 +295,7 @@ class Gate:
         connection = next((c for c in self.connections if c.connection_id == effect.connection_id), None)
         if connection is None or connection.state != "active" or not connection.serves(self.requester):
             family = effect.tool.partition(".")[0]
-            other = choose(self.connections, principal=self.requester, family=family)
+            other = self._connection(family)
             if other is not None and effect.state in (EffectState.INTENDED, EffectState.APPROVED):
                 why = f"its account is no longer connected; {other.subject} is"
                 await self._fail(effect, {"code": "broken", "message": why, "fix": ""}, expect=effect.state)
@@ -669,12 +669,12 @@ class Gate:
 
     async def _reconsent(self, call: ToolCall, family: str, why: str = "") -> CallOutcome:
         wait_id = f"connect:{family}"
-        text = why or f"{self.requester} has no {family} connection, and nobody shares one with them"
+        has_office = self.toolbox.connector(MADE_UP) is not None
         payload = {
             "family": family,
             "principal": self.requester,
-            "text": text,
-            "fix": f"deputy connect; in the local office: deputy office connect {self.requester}",
+            "text": why or missing.words(family, self.requester),
+            "fix": missing.fix(family, self.requester, has_office=has_office),
         }
         if wait_id not in self.waits or self.waits[wait_id].answer is not None:
             await self.ledger.wait(wait_id, WaitKind.RECONSENT, payload, None)
@@ -682,6 +682,12 @@ class Gate:
                 wait_id=wait_id, kind=WaitKind.RECONSENT, answer=None, answered_by=None, payload=payload
             )
         return Waiting(wait_ids=[wait_id])
+
+    def _connection(self, family: str) -> Connection | None:
+        """Whose account a call of this family uses now. The made-up office's count while it is switched on."""
+        has_office = self.toolbox.connector(MADE_UP) is not None
+        here = [one for one in self.connections if has_office or one.connector != MADE_UP]
+        return choose(here, principal=self.requester, family=family)
 
     async def _account(self, connection: Connection) -> Account:
         return await self.vault.account(connection, self.ledger.sealed)

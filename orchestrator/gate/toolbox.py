@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.errors import ConnectorError
-from connectors.families import FAMILIES
+from connectors.families import FAMILIES, declared
 from connectors.spec import Connector, ToolSpec
 from orchestrator.errors import DeputyError, UsageError
 from orchestrator.store.connections import Connection
@@ -25,10 +25,14 @@ log = logging.getLogger("deputy.gate")
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class Known:
     spec: ToolSpec
-    connector: Connector
     digest: str  # of what a model or workflow was shown: pinned on a run, a change is drift
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Known):
+    connector: Connector
 
 
 class Toolbox:
@@ -50,14 +54,16 @@ class Toolbox:
             self._add(connector)
 
     def enable(self, known: Iterable[Connection]) -> None:
-        """Adds the connectors of connections that are active; one whose settings make the tools is built anew when they change.
+        """Adds the connectors of active connections; a tool server's is built anew when its settings or its review change.
 
         One that cannot be built is left out and said in `problems_of`: the others' work goes on.
         """
         for one in known:
             if one.state != "active" or self._load is None:
                 continue
-            made_of = json.dumps(one.settings, sort_keys=True, default=str) if "kind" in one.settings else ""
+            made_of = (
+                json.dumps([one.settings, one.reviewed], sort_keys=True, default=str) if "kind" in one.settings else ""
+            )
             if self._met.get(one.connector, "" if one.connector in self._connectors else None) == made_of:
                 self._fill(one.connector)
                 continue
@@ -89,7 +95,7 @@ class Toolbox:
                 raise UsageError(
                     f"connector {connector.name!r} offers {spec.name!r} twice", fix="remove one of the two"
                 )
-            self._tools[key] = Tool(spec, connector, schema_digest(spec))
+            self._tools[key] = Tool(spec, schema_digest(spec), connector)
             self._by_name.setdefault(spec.name, self._tools[key])
         self._for_guard = []
 
@@ -128,6 +134,13 @@ class Toolbox:
     def any_of(self, name: str) -> Tool | None:
         """The tool under any connector: for schemas and manifests, which a family's providers share."""
         return self._by_name.get(name)
+
+    def known(self, name: str) -> Known | None:
+        """The same, or what its family says of a tool that no connector offers yet: it is there once an account is connected."""
+        if (found := self.any_of(name)) is not None:
+            return found
+        spec = declared(name)
+        return None if spec is None else Known(spec, schema_digest(spec))
 
     def at(self, connector: str, name: str) -> Tool | None:
         return self._tools.get((connector, name))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from connectors.spec import Account
+from orchestrator.domain.principal import NOBODY
 from orchestrator.errors import DeputyError, UsageError
 from orchestrator.store import connections, credentials
 from orchestrator.store.connections import EVERYBODY, MADE_UP, Connection
@@ -104,10 +105,8 @@ def store_of(session: Session) -> Iterator[Store]:
 
 def owner_of(session: Session, asked: Asked) -> Principal:
     """Whose account it becomes."""
-    from orchestrator import app
-
     owner = session.who(asked.speaker)
-    if owner.principal_id == app.NOBODY:
+    if owner.principal_id == NOBODY:
         raise UsageError("nobody is here to connect an account for", fix=NOBODY_FIX)
     return owner
 
