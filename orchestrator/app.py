@@ -70,10 +70,11 @@ def prepare(settings: Settings, store: Store) -> str:
     with store.read() as tx:
         known = connections.every(tx)
     owner = _prepared(settings, store, known)
-    if settings.connectors or any(c.connection_id.startswith("conn_toml_") for c in known):
-        from orchestrator import providers
+    if settings.connectors or any(c.settings.get("kind") == "mcp" for c in known):
+        from orchestrator import tool_servers
 
-        providers.declared(settings, store, known, owner)
+        tool_servers.declared(settings, store, known, owner)
+        tool_servers.adopt(settings, store, known)
     return owner
 
 

@@ -9,24 +9,23 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ConnectorError, RateLimited
 from connectors.registry import load
 from connectors.spec import Account, Connector
-from orchestrator import clock, ids
+from orchestrator import clock, ids, tool_servers
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.errors import Conflict, NotFound, UsageError
 from orchestrator.settings import Settings
-from orchestrator.store import connections, credentials
+from orchestrator.store import connections, credentials, reviews
 from orchestrator.store.connections import MADE_UP, Connection
 from orchestrator.store.database import Store
+from orchestrator.tool_servers import MCP
 
 if TYPE_CHECKING:
     from orchestrator.gate.sealing import Keys
 
-MCP = "mcp"
 LOOK_S = 15.0  # a look at one account, all its families
 
 
@@ -42,9 +41,8 @@ def connector_of(settings: Settings, connection: Connection) -> Connector | None
 
 
 def mcp_server(settings: Settings, name: str, told: Mapping[str, Any]) -> Any:
-    """The tool server of this name; what a person saw of it lies in the home's folder `mcp`."""
-    own = {key: value for key, value in told.items() if key not in ("kind", "shared_with")}
-    return _load(MCP, {"name": name, "description": description_file(settings, name), **own})
+    """The tool server of this name, with the tools that a person saw of it."""
+    return _load(MCP, tool_servers.keywords(settings, name, told))
 
 
 def _load(name: str, own: Mapping[str, Any]) -> Connector:
@@ -54,46 +52,10 @@ def _load(name: str, own: Mapping[str, Any]) -> Connector:
         raise UsageError(f"[connectors.{name}]: {error}", fix="see: docs/connections.md") from None
 
 
-def declared(settings: Settings, store: Store, every: Sequence[Connection], owner: str) -> None:
-    """Connects the tool servers that deputy.toml declares, and lets go of those it declares no longer."""
-    wanted = {name: told for name, told in settings.connectors.items() if told.get("kind") == MCP}
-    known = {c.connection_id: c for c in every if c.connection_id.startswith(_DECLARED)}
-    fresh = {_DECLARED + name: (name, told) for name, told in wanted.items()}
-    changed = [one for one, (_, told) in fresh.items() if one not in known or known[one].settings != told]
-    gone = sorted(set(known) - set(fresh))
-    if not changed and not gone:
-        return
-    now = clock.now()
-    with store.tx() as tx:
-        connections.remove(tx, gone, actor=owner, now=now)
-        for connection_id in changed:
-            name, told = fresh[connection_id]
-            connections.add(
-                tx,
-                connection_id=connection_id,
-                connector=name,
-                owner=owner,
-                subject=name,
-                families=[name],
-                shared_with=told.get("shared_with", ()),
-                settings=told,
-                now=now,
-                actor=owner,
-            )
-
-
-_DECLARED = "conn_toml_"
-
-
-def is_declared(connection: Connection) -> bool:
-    """Whether deputy.toml declares it: then only that file takes it away."""
-    return connection.connection_id.startswith(_DECLARED)
-
-
 # ---- accounts --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What `deputy connect` was told."""
+    """What `deputy connect` was told. `seen`: a tool server's description, once a person has looked at it."""
 
     connector: str
     subject: str
@@ -101,6 +63,7 @@ class NewAccount:
     settings: Mapping[str, Any] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     shared_with: Sequence[str] = ()
+    seen: Mapping[str, Any] | None = None
 
     def id_of(self, owner: str) -> str:
         return ids.derived("conn", self.connector, owner, self.subject)
@@ -129,6 +92,8 @@ def connect(settings: Settings, store: Store, new: NewAccount, *, owner: str, ac
             credentials.put(tx, connection_id, sealed, now)
         else:
             credentials.forget(tx, [connection_id])
+        if new.seen is not None:
+            reviews.put(tx, new.connector, new.seen, actor=actor, now=now)
         connections.add(
             tx,
             connection_id=connection_id,
@@ -255,7 +220,7 @@ def _look_at_server(settings: Settings, server: Any, whose: Account) -> Look:
     """What the server offers today against what a person saw of it. Raises ConnectorError where it does not start."""
     from connectors.mcp import descriptions
 
-    seen, problems = descriptions.load(description_file(settings, server.name)), list(server.problems)
+    seen, problems = tool_servers.Seen(settings, server.name).load(), list(server.problems)
     try:
         changes = descriptions.review(seen, server.describe(whose))
     finally:
@@ -341,8 +306,3 @@ def rekey(settings: Settings, store: Store, *, actor: str) -> dict[str, Any]:
         body = {"key_id": held.current, "rewrapped": len(done), "unreadable": len(unread)}
         tx.audit(AuditEvent(kind="credentials.rekeyed", actor=actor, at=clock.now().isoformat(), body=body))
     return {"key_id": held.current, "rewrapped": done, "unreadable": unread}
-
-
-def description_file(settings: Settings, name: str) -> Path:
-    """Where the tools of a server lie as a person saw them."""
-    return settings.home / MCP / f"{name}.json"

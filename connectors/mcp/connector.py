@@ -20,7 +20,7 @@ from typing import Any
 from connectors.errors import ConnectorError, Forbidden, InvalidCall, NotFound, ReconsentNeeded, Unreachable
 from connectors.mcp import descriptions, http, lookups, loop, manifests, names, results, trouble
 from connectors.mcp.again import AGAIN_S, Again, Listing
-from connectors.mcp.descriptions import Change, Described, Description
+from connectors.mcp.descriptions import Change, Described, Description, File, Keeper
 from connectors.mcp.text import quoted
 from connectors.mcp.wire import Connection, Slot, Target
 from connectors.spec import Account, EffectClass, Json, Precondition, Reconciled, ToolSpec, Unknown
@@ -34,7 +34,7 @@ REVIEW = "look at the server's tools with `deputy connect mcp`"
 
 
 class McpConnector:
-    """Describes itself from a file where there is one; without one it asks the server once and keeps what it says."""
+    """Describes itself from what is kept of it; where nothing is, it asks the server once and keeps what it says."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class McpConnector:
         target: Callable[[Account], Target],
         target_digest: str,
         manifest: Mapping[str, Any] | None,
-        description: Path | None,
+        seen: Keeper | None,
         pins: Mapping[str, str] | None,
         mode: str,
         timeout_s: float,
@@ -59,7 +59,7 @@ class McpConnector:
         self._target = target
         self._target_digest = target_digest
         self._manifest = manifest
-        self._file = description
+        self._seen = seen
         self._pins = pins
         self._mode = mode
         self._recheck_s = recheck_s
@@ -89,13 +89,11 @@ class McpConnector:
     def _load(self) -> Description | None:
         asked = self.again.take()
         try:
-            known = descriptions.load(self._file) if self._file is not None else None
-            if known is not None and (known.server, known.target) != (self.name, self._target_digest):
+            known = self._seen.load() if self._seen is not None else None
+            known = known or self._kept(self.describe(asked=asked))
+            if (known.server, known.target) != (self.name, self._target_digest):
                 self.problems.append(f"{self.name} is another server than the one that was looked at; {REVIEW}")
                 return None
-            if known is None:
-                known = self.describe(asked=asked)
-                self._keep(known)
         except ConnectorError as error:
             self.again.begin()
             self.problems.append(f"{self.name} offers nothing: {error}; {REVIEW}")
@@ -104,12 +102,13 @@ class McpConnector:
         self.problems += [f"{self.name}: {wire!r} is left out: {why}" for wire, why in known.refused.items()]
         return known
 
-    def _keep(self, known: Description) -> None:
+    def _kept(self, first: Description) -> Description:
+        """What holds from now on. Pins say that a person has looked elsewhere: then nothing is kept beside that."""
         try:
-            if self._file is not None:
-                known.save(self._file)
+            return self._seen.keep(first) if self._seen is not None and self._pins is None else first
         except OSError as error:
             self.problems.append(f"what {self.name} offers cannot be kept: {error}")
+            return first
 
     def _is_pinned(self, tool: Described) -> bool:
         if self._pins is None or self._pins.get(tool.name) == tool.digest:
@@ -306,7 +305,7 @@ class McpConnector:
             return refused
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             return Unreachable(
-                f"the command of {self.name} does not exist", fix="see `command` and `cwd` in deputy.toml"
+                f"the command of {self.name} does not exist on this host", fix="see its `command` and `cwd`"
             )
         words = " ".join(latest.child.errors) if wants_words and latest is not None else ""
         said = f"; its last words: {quoted(words[-LAST_WORDS:], LAST_WORDS)}" if words else ""
@@ -328,8 +327,8 @@ def open_connector(
     env: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
-    manifest: str | Path | None = None,
-    description: str | Path | None = None,
+    manifest: str | Path | Mapping[str, Any] | None = None,
+    description: str | Path | Keeper | None = None,
     pins: Mapping[str, str] | None = None,
     wire: str = "auto",
     timeout_s: float = 30.0,
@@ -375,8 +374,8 @@ def open_connector(
         name=name,
         target=target,
         target_digest=descriptions.target_of(command, url),
-        manifest=manifests.read_file(Path(manifest)) if manifest is not None else None,
-        description=Path(description) if description is not None else None,
+        manifest=manifests.of(manifest, name),
+        seen=File(Path(description)) if isinstance(description, str | Path) else description,
         pins=pins,
         mode=MODES[wire],
         timeout_s=timeout_s,

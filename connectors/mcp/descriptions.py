@@ -1,7 +1,7 @@
-"""What a server's tools were when a person looked at them: the file that tools() reads, and what has changed since.
+"""What a server's tools were when a person looked at them: what tools() reads, and what has changed since.
 
-A digest covers everything a server says of a tool, as it said it; so a word slipped into a description is a changed tool. The
-file holds what a model is shown, which is never what a server says today.
+A digest covers everything a server says of a tool, as it said it; so a word slipped into a description is a changed tool. What
+is kept is what a model is shown, which is never what a server says today.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.errors import ConnectorError
 from connectors.mcp import manifests, names, schemas
@@ -25,6 +25,7 @@ MOST_TOOLS = 500
 MOST_TITLE = 120
 MOST_DESCRIPTION = 2000
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+AGAIN = "look at the server again with `deputy connect mcp`"
 FOREIGN = "A tool of the server {name}, in that server's own words: "
 
 
@@ -86,15 +87,46 @@ class Description:
             raise
 
 
+class Keeper(Protocol):
+    """Where the description of one server is kept. ConnectorError where it cannot be used at the moment."""
+
+    def load(self) -> Description | None: ...
+
+    def keep(self, first: Description) -> Description:
+        """Keeps what nobody has reviewed, and gives what holds: another's, where that was sooner. OSError: it is not kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as the keeper."""
+
+    path: Path
+
+    def load(self) -> Description | None:
+        return load(self.path)
+
+    def keep(self, first: Description) -> Description:
+        first.save(self.path)
+        return first
+
+
 def load(path: Path) -> Description | None:
     """The description in a file, None where there is no file. ConnectorError where it cannot be used."""
     if not path.is_file():
         return None
-    fix = "look at the server again with `deputy connect mcp`"
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConnectorError(f"the description {path.name!r} cannot be read", fix=AGAIN) from error
+    return from_json(told, path.name)
+
+
+def from_json(told: Any, called: str) -> Description:
+    """What `to_json` gave. ConnectorError, which says what it is `called`, where it cannot be used."""
+    try:
         if told["version"] != VERSION:
-            raise ConnectorError(f"the description {path.name!r} is of version {told['version']!r}", fix=fix)
+            raise ConnectorError(f"the description {called!r} is of version {told['version']!r}", fix=AGAIN)
         return Description(
             server=told["server"],
             target=told["target"],
@@ -103,8 +135,8 @@ def load(path: Path) -> Description | None:
             tools=[Described(**tool) for tool in told["tools"]],
             refused=told["refused"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConnectorError(f"the description {path.name!r} cannot be read", fix=fix) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConnectorError(f"the description {called!r} cannot be read", fix=AGAIN) from error
 
 
 def digest_of(listed: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ server's own word about itself, and are believed only as far as a lie costs litt
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,21 +64,33 @@ class Word:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """A manifest file (CONTRACT: Manifests). ConnectorError that names the file if it cannot be used."""
+    """A manifest file (CONTRACT: Manifests) as JSON has it. ConnectorError that names the file if it cannot be used."""
     import yaml
 
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        told = json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), default=str))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConnectorError(f"the manifest {path.name!r} cannot be read", fix="see that it is a YAML file") from error
+    return checked(told, path.name)
+
+
+def of(given: str | Path | Mapping[str, Any] | None, called: str) -> dict[str, Any] | None:
+    """The manifest in a file, or one that was read already. ConnectorError if it cannot be used."""
+    if given is None:
+        return None
+    return checked(dict(given), called) if isinstance(given, Mapping) else read_file(Path(given))
+
+
+def checked(told: Any, called: str) -> dict[str, Any]:
+    """The same manifest. ConnectorError, which says what it is `called`, if it cannot be used."""
     if not isinstance(told, dict) or told.get("version") != 1 or not isinstance(told.get("tools"), dict):
         raise ConnectorError(
-            f"the manifest {path.name!r} is not one of version 1 with `tools`", fix="begin it with `version: 1`"
+            f"the manifest {called!r} is not one of version 1 with `tools`", fix="begin it with `version: 1`"
         )
     for tool, entry in told["tools"].items():
         if not isinstance(entry, dict) or not isinstance(entry.get("effect"), str):
             raise ConnectorError(
-                f"the manifest {path.name!r} says no effect for {str(tool)!r}", fix="give each tool an `effect`"
+                f"the manifest {called!r} says no effect for {str(tool)!r}", fix="give each tool an `effect`"
             )
     return told
 

@@ -17,6 +17,7 @@ from orchestrator.errors import NotFound
 from orchestrator.store import credentials, waits
 from orchestrator.store.credential_tables import credentials as sealed
 from orchestrator.store.database import Tx
+from orchestrator.store.review_tables import reviews
 from orchestrator.store.tables import connections
 
 X = connections.c
@@ -27,7 +28,7 @@ MADE_UP = "office"  # the connector of the local office
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """`state`: active | reconsent | revoked. `shared_with`: principal ids, or ("*",) for everybody. `credentials`: version of the
-    sealed ones, 0 where it has none. `settings` are no secrets."""
+    sealed ones, 0 where it has none. `reviewed`: digest of what was seen of its tools (`reviews`). `settings` are no secrets."""
 
     connection_id: str
     connector: str
@@ -38,6 +39,7 @@ class Connection:
     state: str = "active"
     settings: Mapping[str, Any] = field(default_factory=dict)
     credentials: int = 0
+    reviewed: str = ""
 
     def serves(self, principal: str) -> bool:
         """Whether calls of this principal may use it."""
@@ -107,14 +109,16 @@ def find(tx: Tx, principal: str, family: str) -> Connection | None:
 
 
 C = sealed.c
+R = reviews.c
 _every = (
-    sa.select(connections, C.version)
+    sa.select(connections, C.version, R.digest)
     .join_from(
         connections,
         sealed,
         (C.tenant_id == X.tenant_id) & (C.connection_id == X.connection_id),
         isouter=True,
     )
+    .join(reviews, (R.tenant_id == X.tenant_id) & (R.connector == X.connector), isouter=True)
     .where(X.tenant_id == sa.bindparam("tenant"))
     .order_by(X.connection_id)
 )
@@ -134,6 +138,7 @@ def every(tx: Tx) -> list[Connection]:
             state=row.state,
             settings=row.settings,
             credentials=row.version or 0,
+            reviewed=row.digest or "",
         )
         for row in rows
     ]
@@ -156,6 +161,12 @@ def set_state(tx: Tx, connection_id: str, state: str, *, actor: str = "desk", no
     _audit(tx, "connection.changed", connection_id, actor, at, {"state": state})
     if state == "active":
         _wake(tx, row.owner, row.families, row.shared_with, actor, at)
+
+
+def set_settings(tx: Tx, connection_id: str, settings: Mapping[str, Any]) -> None:
+    """The same account, told of in other words: nobody is woken."""
+    where = (X.tenant_id == tx.tenant_id, X.connection_id == connection_id)
+    tx.c.execute(sa.update(connections).where(*where).values(settings=dict(settings)))
 
 
 def remove(tx: Tx, connection_ids: Sequence[str], *, actor: str = "desk", now: datetime | None = None) -> None:

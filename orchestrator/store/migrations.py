@@ -17,6 +17,7 @@ from orchestrator.store.agent_tables import budgets, memories, packets
 from orchestrator.store.credential_tables import credentials
 from orchestrator.store.halt_tables import halts
 from orchestrator.store.measure_tables import measures
+from orchestrator.store.review_tables import reviews
 from orchestrator.store.schedule_tables import firings, schedules
 from orchestrator.store.slack_tables import TABLES as SLACK_TABLES
 from orchestrator.store.tables import metadata, schema_version, step_log, worklist
@@ -88,6 +89,10 @@ def _slack(c: sa.Connection) -> None:
     metadata.create_all(c, tables=list(SLACK_TABLES))
 
 
+def _reviews(c: sa.Connection) -> None:
+    metadata.create_all(c, tables=[reviews])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -100,6 +105,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(9, "restores, legal holds, measures", _restores_and_measures),
     Migration(10, "schedules and their firings", _schedules),
     Migration(11, "the Slack bot, thumbs", _slack),
+    Migration(12, "what was seen of tool servers", _reviews),
 )
 
 

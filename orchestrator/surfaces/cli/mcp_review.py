@@ -18,6 +18,7 @@ from orchestrator.surfaces.cli.session import Session
 
 if TYPE_CHECKING:
     from connectors.mcp.descriptions import Change, Description
+    from orchestrator.tool_servers import Seen
 
 EFFECTS = {
     "read": "reads",
@@ -47,7 +48,7 @@ def connect(
     """Asks the server what it offers, shows it, and on a yes pins exactly that."""
     from connectors.mcp import descriptions
     from connectors.spec import Account
-    from orchestrator import providers
+    from orchestrator import providers, tool_servers
 
     owner = connecting.owner_of(session, asked)
     held = dict(given.credentials)
@@ -63,24 +64,23 @@ def connect(
     whose = Account(connection_id=new.id_of(owner.principal_id), subject=name, credentials=held, settings=told)
     found = connector.describe(whose)
     connector.close()
-    file = providers.description_file(session.settings, name)
-    changes = descriptions.review(_before(file), found)
+    changes = descriptions.review(_before(tool_servers.Seen(session.settings, name)), found)
     if not yes and not _agreed(session, found, changes):
         return Exit.APPROVAL
     if yes and not session.output.as_json:
         _show(session, found, changes)
-    replace(found, is_reviewed=True).save(file)
     pins = {tool.name: tool.digest for tool in found.tools}
-    settings = {**told, "pins": pins}
-    fresh = providers.mcp_server(session.settings, name, settings)
-    connecting.connect(session, replace(new, settings=settings), fresh, replace(asked, is_checked=False))
+    new = replace(new, settings={**told, "pins": pins}, seen=replace(found, is_reviewed=True).to_json())
+    connecting.connect(session, new, connector, replace(asked, is_checked=False))
     return None
 
 
 def _settings(
     server: Sequence[str], url: str | None, variables: Sequence[str], manifest: Path | None
 ) -> dict[str, Any]:
-    """What is stored of how it is reached; secrets by name only."""
+    """What is stored of how it is reached, and the manifest as it is now; secrets by name only."""
+    from connectors.mcp import manifests
+
     if bool(server) == (url is not None):
         raise UsageError(
             "a tool server has a command or a url", fix="deputy connect mcp NAME -- COMMAND ARGS…, or --url URL"
@@ -97,16 +97,15 @@ def _settings(
     if variables:
         told["env"] = {name: f"credential:{name}" for name in variables}
     if manifest is not None:
-        told["manifest"] = str(manifest.absolute())
+        told["manifest"] = manifests.read_file(manifest)
     return told
 
 
-def _before(file: Path) -> Description | None:
+def _before(seen: Seen) -> Description | None:
     from connectors.errors import ConnectorError
-    from connectors.mcp import descriptions
 
     try:
-        return descriptions.load(file)
+        return seen.load()
     except ConnectorError:  # unreadable: everything is to be looked at again
         return None
 

@@ -201,20 +201,22 @@ def mcp(session: Session, **told: Any) -> int | None:
 @options.session
 def rm(session: Session, connection: str) -> None:
     """Take a connection and its credentials away. CONNECTION: its id, or the provider's name."""
-    from orchestrator import clock, providers
-    from orchestrator.store import connections
+    from orchestrator import clock, providers, tool_servers
+    from orchestrator.store import connections, reviews
 
     who = session.who()
     with connecting.store_of(session) as store:
         found = providers.find(store, connection, principal=who.principal_id, is_admin="admin" in who.roles)
-        if providers.is_declared(found):
+        if tool_servers.is_declared(found):
             raise UsageError(
                 f"{found.connector!r} stands in deputy.toml", fix=f"take [connectors.{found.connector}] out"
             )
         with store.tx() as tx:
             connections.remove(tx, [found.connection_id], actor=who.principal_id, now=clock.now())
-    if found.settings.get("kind") == providers.MCP:
-        providers.description_file(session.settings, found.connector).unlink(missing_ok=True)
+            if found.settings.get("kind") == tool_servers.MCP:
+                reviews.forget(tx, found.connector)
+    if found.settings.get("kind") == tool_servers.MCP:
+        tool_servers.description_file(session.settings, found.connector).unlink(missing_ok=True)
     session.output.answer({"removed": found.connection_id}, f"{found.connection_id} is gone, with its credentials")
 
 
