@@ -87,6 +87,9 @@ class News:
 def _heard(row: outbox.News, known: Mapping[str, audience.Audience]) -> Heard:
     about = known.get(row.item_id)
     everybodys = row.item_id == outbox.EVERYBODYS
+    people = about.people if about is not None else frozenset()
+    if row.kind.startswith("schedule.") and isinstance(row.body.get("owner"), str):
+        people |= {row.body["owner"]}  # of a time that has no item, too
     return Heard(
         seq=row.outbox_id,
         kind=row.kind,
@@ -94,7 +97,7 @@ def _heard(row: outbox.News, known: Mapping[str, audience.Audience]) -> Heard:
         root_id=about.root_id if about is not None else None,
         at=documents.iso(row.created_at) or "",
         body=_without_words(row.kind, row.body),
-        seen_by=None if everybodys else about.people if about is not None else frozenset(),
+        seen_by=None if everybodys else people,
     )
 
 
@@ -103,5 +106,6 @@ def _without_words(kind: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     kept: Sequence[str] = (
         "actor", "effect_id", "approval_id", "wait_id", "run_id", "tool", "state", "digest", "count",
         "halt_id", "scope", "name", "reason", "workflow", "version", "schedule_id",
+        "owner",
     )  # fmt: skip
     return {name: body[name] for name in kept if name in body and isinstance(body[name], str | int)}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from orchestrator import clock, ids
 from orchestrator.deputy.views import allowed
 from orchestrator.deputy.words import check_budget
-from orchestrator.domain import checks, recurrence
+from orchestrator.domain import checks, recurrence, schedule_news
 from orchestrator.domain import schedule as rules
 from orchestrator.domain.checks import Check
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE
@@ -182,6 +182,15 @@ class Schedules:
 def _own(tx: Tx, who: Principal, name: str) -> Schedule:
     for one in table.every(tx, owner=who.principal_id):
         if name in (one.name, one.schedule_id):
+    def troubles(self, who: Principal, since: datetime | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+        """The person's own times that did not start, or did not end as expected, after then (a week, unless said): newest first."""
+        with self._store.read() as tx:
+            found = table.troubles(tx, who.principal_id, since or clock.now() - timedelta(days=7), limit)
+        return [
+            {"schedule_id": one.schedule_id, "name": name, **one.as_json(), "fix": schedule_news.fix(one.state, name)}
+            for name, one in found
+        ]
+
             return one
     raise NotFound(f"there is no schedule {name!r} of yours", fix="see: deputy schedule ls")
 

@@ -45,6 +45,8 @@ class Due:
     requester: str
     address: Mapping[str, Any]
 
+    kind: str
+    body: Mapping[str, Any]
 
 class Slack:
     """Over one store."""
@@ -220,10 +222,17 @@ class Slack:
             return worklist.get(tx, item_id).root_id
 
     def due(self, limit: int = 100) -> list[Due]:
-        """Addressed news that Slack was asked to be told, oldest first."""
+        """Addressed news of items that Slack was asked to be told, oldest first."""
+        return self._due(limit, of_schedules=False)
+
+    def due_news(self, limit: int = 100) -> list[Due]:
+        """What schedules did not do as expected, for those of their owners who are told in Slack, oldest first."""
+        return self._due(limit, of_schedules=True)
+
+    def _due(self, limit: int, *, of_schedules: bool) -> list[Due]:
         with self._store.read() as tx:
             found = []
-            for one in outbox.due(tx, clock.now(), limit, door=DOOR):
+            for one in outbox.due(tx, clock.now(), limit, door=DOOR, of_schedules=of_schedules):
                 if (one.address or {}).get("door") == DOOR:
                     try:
                         item: Item | None = worklist.get(tx, one.item_id)
@@ -236,6 +245,8 @@ class Slack:
                             requester=item.requester if item is not None else "",
                             address=dict(one.address or {}),
                         )
+                            kind=one.kind,
+                            body=dict(one.body),
                     )
             return found
 

@@ -12,7 +12,7 @@ from orchestrator.domain.schedule import Firing, FiringState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A card that waits: `allows` names the effect, `digest` exactly these arguments."""
+    """A card that waits. `digest`: of exactly these arguments; `is_mine`: the digest's owner may decide it."""
 
     approval_id: str
     item_id: str
@@ -21,6 +21,7 @@ class Asked:
     preview: str
     digest: str
     expires_at: datetime
+    is_mine: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ def merged(cards: Sequence[Asked]) -> list[dict[str, Any]]:
             "digest": digest,
             "preview": same[0].preview,
             "approval_ids": [one.approval_id for one in same],
+            "yours": [one.approval_id for one in same if one.is_mine],  # to decide
             "item_ids": [one.item_id for one in same],
             "schedules": sorted({one.schedule for one in same}),
             "expires_at": min(one.expires_at for one in same).isoformat(),

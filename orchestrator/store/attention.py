@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.domain import checks
 from orchestrator.domain.item import FINAL, State, WaitKind
 from orchestrator.domain.schedule import FiringState, Schedule
-from orchestrator.store import habits, items, outbox, schedules, waits, worklist
+from orchestrator.store import habits, items, outbox, schedules, slack_people, waits, worklist
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
 from orchestrator.store.schedule_tables import firings
@@ -207,7 +207,7 @@ def announce(
     *,
     count: int = 1,
 ) -> None:
-    """Tells the owner and the audit chain."""
+    """Tells the owner and the audit chain. Where the schedule answers nowhere, the owner is told in Slack, if they are known there."""
     _news(tx, schedule, kind, at, why, item_id, now, count)
     schedules.audit(tx, kind, schedule, "clock", now, item_id=item_id, at=at.isoformat(), why=why, count=count)
 
@@ -224,4 +224,5 @@ def _news(
         "count": count,
         "text": f"{schedule.name}: {why}.",
     }
-    outbox.put(tx, item_id or schedule.schedule_id, kind, body, schedule.reply_to, now)
+    address = schedule.reply_to or slack_people.address(tx, schedule.owner)
+    outbox.put(tx, item_id or schedule.schedule_id, kind, body, address, now)

@@ -21,7 +21,7 @@ def digest(tx: Tx, owner: str, since: datetime, now: datetime) -> dict[str, Any]
     cards: list[Asked] = []
     for name, firing in schedules.since(tx, owner, since):
         if mine[name].kind is not Kind.DIGEST:
-            entries.append(_entry(tx, name, firing, cards))
+            entries.append(_entry(tx, owner, name, firing, cards))
     coming = [
         {"schedule": one.name, "at": one.next_at.isoformat()}
         for one in sorted(mine.values(), key=lambda one: (one.next_at or now, one.name))
@@ -30,7 +30,7 @@ def digest(tx: Tx, owner: str, since: datetime, now: datetime) -> dict[str, Any]
     return pages.document(owner, since, now, entries, cards, coming)
 
 
-def _entry(tx: Tx, name: str, firing: Firing, cards: list[Asked]) -> Entry:
+def _entry(tx: Tx, owner: str, name: str, firing: Firing, cards: list[Asked]) -> Entry:
     if firing.item_id is None:
         return Entry(schedule=name, firing=firing)
     try:
@@ -50,6 +50,7 @@ def _entry(tx: Tx, name: str, firing: Firing, cards: list[Asked]) -> Entry:
             preview=by_id[card.effect_id].preview,
             digest=card.digest,
             expires_at=card.expires_at,
+            is_mine=owner in card.eligible,
         )
         for card in approvals.of_items(tx, below)
         if card.state is ApprovalState.PENDING and card.effect_id in by_id

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from orchestrator.domain import boundary
+from orchestrator.domain import boundary, schedule_news
 from orchestrator.domain import schedule as rules
 from orchestrator.domain.item import Origin, State
 from orchestrator.domain.schedule import Due, FiringState, Kind, Overlap, Schedule
@@ -167,16 +167,18 @@ def _tell_stopped(tx: Tx, schedule: Schedule, ats: Sequence[datetime], now: date
 def _tell(
     tx: Tx, schedule: Schedule, ats: Sequence[datetime], state: FiringState, why: str, now: datetime, *, count: int = 0
 ) -> None:
-    """INVARIANT: silence is impossible. What did not start stands on the owner's list as one item that says so, whatever its number."""
+    """INVARIANT: silence is impossible. What did not start stands on the owner's list as one item that says so, whatever its number.
+
+    The item itself answers nowhere: the news does.
+    """
     schedules.record(tx, schedule, ats, state, why, now)
-    told = f"{schedule.name} did not start: {why}."
+    told = f"{schedule_news.head(state.value, schedule.name)}: {why}."
     new = NewItem(
         request=schedule.request,
         requester=schedule.owner,
         origin=Origin.SCHEDULE,
         priority=schedule.priority,
         idempotency_key=f"{rules.key(schedule.schedule_id, max(ats))}:{state.value}",
-        reply_to=schedule.reply_to,
         options=dict(schedule.options),
     )
     item_id, created = worklist.submit(tx, new, now)
@@ -184,11 +186,13 @@ def _tell(
         error = {
             "code": f"schedule_{state.value}",
             "message": told,
-            "fix": f"to run it now: deputy schedule run {schedule.name}",
+            "fix": schedule_news.fix(state.value, schedule.name),
         }
         ending = endings.Ending(state=State.FAILED, error=error)
         endings.finish(tx, items.row(tx, item_id), ending, now=now, actor="clock", why=why)
         kind, count = f"schedule.{state.value}", count or len(ats)
+        for at in ats:
+            schedules.change(tx, schedule.schedule_id, at, state, item_id=item_id)
         attention.announce(tx, schedule, kind, max(ats), why, item_id, now, count=count)
 
 

@@ -75,12 +75,20 @@ def bounds(tx: Tx) -> tuple[int, int]:
     return int(oldest or 0), int(newest or 0)
 
 
-def due(tx: Tx, now: datetime, limit: int = 100, *, door: str | None = None) -> list[News]:
-    """Addressed news not yet delivered whose time has come, oldest first; of one door, so that none waits behind another's."""
+def due(
+    tx: Tx, now: datetime, limit: int = 100, *, door: str | None = None, of_schedules: bool | None = None
+) -> list[News]:
+    """Addressed news not yet delivered whose time has come, oldest first; of one door, so that none waits behind another's.
+
+    `of_schedules`: only what is told of schedules themselves, or only the rest.
+    """
     stmt = sa.select(outbox).where(N.tenant_id == tx.tenant_id, N.delivered_at.is_(None), N.next_at <= now)
     if door is not None:
         written = f'"door":{json.dumps(door)}'  # as `Json` writes it
         stmt = stmt.where(sa.type_coerce(N.address, sa.Text).contains(written, autoescape=True))
+    if of_schedules is not None:
+        named = N.kind.startswith("schedule.", autoescape=True)
+        stmt = stmt.where(named if of_schedules else sa.not_(named))
     return [_news(row) for row in tx.c.execute(stmt.order_by(N.outbox_id).limit(limit))]
 
 

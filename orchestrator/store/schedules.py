@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.domain import checks, recurrence
+from orchestrator.domain import checks, recurrence, schedule_news
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.schedule import Firing, FiringState, Kind, Missed, Overlap, Schedule
 from orchestrator.errors import Conflict, NotFound
@@ -99,6 +99,31 @@ def since(tx: Tx, owner: str, start: datetime) -> list[tuple[str, Firing]]:
 
 
 def audit(tx: Tx, kind: str, schedule: Schedule, by: str, now: datetime, **more: Any) -> None:
+def troubles(tx: Tx, owner: str, since: datetime, limit: int) -> list[tuple[str, Firing]]:
+    """(schedule's name, firing) of an owner that did not start, or did not end as expected, after then; the newest first."""
+    stmt = (
+        sa.select(firings, S.name)
+        .join(schedules, (S.tenant_id == F.tenant_id) & (S.schedule_id == F.schedule_id))
+        .where(F.tenant_id == tx.tenant_id, F.owner == owner, F.state.in_(schedule_news.TROUBLED), F.settled_at > since)
+        .order_by(F.settled_at.desc(), F.at.desc(), S.name)
+        .limit(limit)
+    )
+    return [(row.name, firing_of(row)) for row in tx.c.execute(stmt)]
+
+
+def latest(tx: Tx) -> list[tuple[Schedule, Firing]]:
+    """Each schedule that has come, of anybody, with the latest of its times that has settled; by owner and name."""
+    last = (
+        sa.select(F.schedule_id, sa.func.max(F.at).label("at"))
+        .where(F.tenant_id == tx.tenant_id, F.settled_at.is_not(None))
+        .group_by(F.schedule_id)
+        .subquery()
+    )
+    stmt = sa.select(firings).join(last, (last.c.schedule_id == F.schedule_id) & (last.c.at == F.at))
+    found = {row.schedule_id: firing_of(row) for row in tx.c.execute(stmt.where(F.tenant_id == tx.tenant_id))}
+    return [(one, found[one.schedule_id]) for one in every(tx) if one.schedule_id in found]
+
+
     """`more`: what else the event says; `item_id` names its item."""
     item_id = more.pop("item_id", None)
     body = {"schedule": schedule.schedule_id, "name": schedule.name, "rule": str(schedule.when), **more}

@@ -37,6 +37,11 @@ def senders_of(tx: Tx, person: str) -> list[Linked]:
     return [_linked(row) for row in tx.c.execute(stmt.order_by(P.sender))]
 
 
+def address(tx: Tx, person: str) -> dict[str, Any] | None:
+    """Where news for that person alone goes: their direct messages, in whichever channel those are by then."""
+    return {"door": "slack"} if senders_of(tx, person) else None
+
+
 def propose(tx: Tx, sender: str, person: str, channel: str | None, now: datetime) -> None:
     """Not confirmed (any more)."""
     forget(tx, sender)

@@ -51,7 +51,7 @@ slack_posts = sa.Table(
     metadata,
     sa.Column("tenant_id", T, primary_key=True),
     sa.Column("post_id", T, primary_key=True),  # goes along in the message's metadata, so that it is found again
-    sa.Column("kind", T, nullable=False),  # work | card | shared | ask
+    sa.Column("kind", T, nullable=False),  # work | card | shared | ask | news
     sa.Column("item_id", T, nullable=False),  # root item; "" for none
     sa.Column("approval_id", T),
     sa.Column("person", T, nullable=False),  # who it is for: what it shows is what they may see

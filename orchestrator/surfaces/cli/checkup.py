@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -42,6 +43,7 @@ def checks(settings: Settings, *, probe: bool, is_offline: bool = False) -> list
         ("store", _check_store),
         ("backup", _check_backup),
         ("worker", _check_worker),
+        ("schedules", _check_schedules),
         ("policy", _check_policy),
         ("workflows", _check_workflows),
         ("connections", _check_connections),
@@ -119,6 +121,26 @@ def _check_worker(settings: Settings) -> tuple[bool, str, str]:
     finally:
         store.close()
     return (True, "none is stalled", "") if stalled is None else (False, str(stalled), stalled.fix)
+
+
+def _check_schedules(settings: Settings) -> tuple[bool, str, str]:
+    """Of everybody: those whose latest time did not start, or did not end as expected. Paused ones are put away already."""
+    from orchestrator.domain.schedule_news import TROUBLED, head
+    from orchestrator.store import schedules
+
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        with store.read() as tx:
+            come = [(one, last) for one, last in schedules.latest(tx) if one.active]
+    finally:
+        store.close()
+    bad = [(one, last) for one, last in come if last.state in TROUBLED]
+    if not bad:
+        return True, f"{len(come)} have come, each as expected the last time" if come else "none has come yet", ""
+    told = "; ".join(
+        f"{head(last.state.value, one.name)} on {last.at:%Y-%m-%d %H:%M} UTC ({last.why})" for one, last in bad
+    )
+    return False, told, "; ".join(f"deputy schedule show {quote(one.name)} --as {one.owner}" for one, _ in bad)
 
 
 def _check_policy(settings: Settings) -> tuple[bool, str, str]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from orchestrator.domain import schedule_news
 from orchestrator.surfaces.cli import budgets
 from orchestrator.surfaces.cli.times import shown
 
@@ -92,6 +93,9 @@ def item_tree(document: Document, zone: str, agents: Sequence[Tree] = ()) -> Tre
         tree.add(_result(document))
     if document.get("error"):
         tree.add(error_text(document["error"]))
+    if (schedule := document.get("schedule")) and schedule["state"] == "failed":
+        branch = tree.add(Text(f"schedule {schedule['name']}: not as expected: {schedule['why']}", style="red"))
+        branch.add(Text.assemble(("fix: ", "dim"), schedule_news.fix("failed", schedule["name"])))
     if not agents or document["finished_at"]:  # before its end, an agent's own line has the figures
         tree.add(receipt_text(document["receipt"]))
     if told := budgets.words(document.get("budget")):

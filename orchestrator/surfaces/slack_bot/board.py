@@ -22,7 +22,8 @@ from orchestrator.store.slack_people import Linked
 from orchestrator.store.slack_posts import Post
 from orchestrator.surfaces.http_api.draining import Drain
 from orchestrator.surfaces.http_api.feed import Feed
-from orchestrator.surfaces.slack_bot import card_view, work_view
+from orchestrator.surfaces.slack_bot import card_view, news_view, work_view
+from orchestrator.surfaces.slack_bot.announcing import Announcer
 from orchestrator.surfaces.slack_bot.identity import Identity
 from orchestrator.surfaces.slack_bot.posting import Poster
 from orchestrator.surfaces.slack_bot.work_view import Drawn
@@ -52,10 +53,12 @@ class Board:
         self._busy: set[str] = set()
         self._fresh = asyncio.Event()
 
+        self._lists: dict[str, set[str]] = {}  # item with a card → digests that list it
+        self._announcer = Announcer(desk, identity, self.put, desk_url=desk_url)
     # ---- following ---------------------------------------------------------------------------------------------------
     async def follow(self, feed: Feed, drain: Drain) -> None:
         """Until the server ends."""
-        drawing = asyncio.create_task(self._draw())
+        beside = [asyncio.create_task(self._draw()), asyncio.create_task(self._announcer.run())]
         try:
             while not drain.has_begun():
                 with contextlib.suppress(EOFError, errors.StoreUnavailable):
@@ -73,12 +76,16 @@ class Board:
                                 looked = asyncio.get_running_loop().time()
                 await drain.ends(AGAIN_S)
         finally:
-            drawing.cancel()
+            for task in beside:
+                task.cancel()
 
     def _hear(self, told: Heard) -> None:
         if told.kind.startswith("schedule."):
             return
+            self._announcer.wake()
         if told.root_id or told.item_id:
+        for listing in self._lists.get(str(told.item_id), ()):
+            self.want(listing)
             self.want(str(told.root_id or told.item_id))
 
     async def _deliver(self) -> None:
@@ -237,6 +244,8 @@ class Board:
         if post.kind == "shared":
             return work_view.shared(document, who.name)
         is_open = post.is_private or await self._may_all_read(who, document, post.channel)
+        if post.is_private and (made := news_view.digest_of(document)) is not None:
+            return await self._digest(who, post.item_id, made)
         public = next((one for one in posts.values() if one.kind == "work" and not one.is_private), None)
         if not is_open and (document["state"] in work_view.FINAL or document.get("questions")):
             await self._beside(post, posts)
@@ -273,6 +282,23 @@ class Board:
         return card_view.card(approval, may_decide=may_decide, desk_url=self._desk_url)
 
     async def _may_all_read(self, who: Principal, document: Mapping[str, Any], channel: str) -> bool:
+    async def _digest(self, who: Principal, item_id: str, made: Mapping[str, Any]) -> Drawn:
+        """With each card as it is now; whatever becomes of one draws the digest anew."""
+        cards = await asyncio.to_thread(self._listed, who, made)
+        for card in cards.values():
+            listings = self._lists.setdefault(str(card["item_id"]), set())
+            listings.add(item_id)
+            if card["state"] != "pending":
+                listings.discard(item_id)
+        return news_view.digest(made, cards, who=who.principal_id, desk_url=self._desk_url)
+
+    def _listed(self, who: Principal, made: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        cards: dict[str, Mapping[str, Any]] = {}
+        for approval_id, _, _ in news_view.asked(made):
+            with contextlib.suppress(errors.NotFound):
+                cards[approval_id] = self._desk.approval(who, approval_id)
+        return cards
+
         """Whether whoever reads the channel may read what the work has read: colleagues what every colleague may."""
         if document["state"] not in work_view.FINAL and not document.get("questions"):
             return False

@@ -6,7 +6,7 @@ A word like "cancel" or "schedule" also begins requests ("cancel my call with Da
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.slack.text import escape
@@ -15,6 +15,7 @@ from orchestrator.deputy import Deputy
 from orchestrator.deputy.slack import DOOR
 from orchestrator.domain.principal import Principal
 from orchestrator.surfaces.slack_bot import blocks as kit
+from orchestrator.surfaces.slack_bot import news_view
 from orchestrator.surfaces.slack_bot.home_view import OPEN, schedule_line
 
 HELP = """\
@@ -22,15 +23,19 @@ HELP = """\
 */deputy work* [ID] – what is on the list, or one piece of it
 */deputy bump ID* – do it next   ·   */deputy cancel ID* – stop it
 */deputy inbox* – what waits for your decision
-*/deputy schedule* – your schedules   ·   */deputy schedule "every monday 9:00" REQUEST*   ·   */deputy schedule pause|resume|rm NAME*
+*/deputy schedule* – your schedules   ·   */deputy schedule "every monday 9:00" REQUEST*
+*/deputy schedule run|pause|resume|rm NAME* – the beginning of its name or its id will do
+*/deputy schedule digest* – what your schedules did since yesterday   ·   */deputy schedule digest "weekdays 17:00"* – that, each time
 */deputy halt* [REASON] – stop everything, for operators   ·   */deputy halt lift*
 In a channel, mention me; replies in the thread steer the work."""
 _ITEM = re.compile(r"`?(item_[0-9a-z]+)`?")
 _QUOTED = re.compile(r"[\"“”']([^\"“”']+)[\"“”']\s+(.+)", re.DOTALL)
+_RULE = re.compile(r"[\"“”']([^\"“”']+)[\"“”']")
 MOST = 12
+MOST_NAME = 32
 
 
-def run(desk: Deputy, who: Principal, words: str, *, direct: str, is_again: bool) -> str | None:
+def run(desk: Deputy, who: Principal, words: str, *, direct: str, is_again: bool, desk_url: str | None) -> str | None:
     """What to tell whoever typed it, in Slack's markup; None where it is a request.
 
     `direct`: their direct messages, where a schedule's runs answer. `is_again`: it may have been done before a crash.
@@ -59,7 +64,7 @@ def run(desk: Deputy, who: Principal, words: str, *, direct: str, is_again: bool
         case "halt":
             return _halt(desk, who, rest, is_again=is_again)
         case "schedule":
-            return _schedule(desk, who, rest, direct=direct, is_again=is_again)
+            return _schedule(desk, who, rest, direct=direct, is_again=is_again, desk_url=desk_url)
     return None
 
 
@@ -108,28 +113,86 @@ def _halt(desk: Deputy, who: Principal, reason: str, *, is_again: bool) -> str:
     return f":octagonal_sign: {escape(halt['text'])}.{more} Lift it: */deputy halt lift*"
 
 
-def _schedule(desk: Deputy, who: Principal, rest: str, *, direct: str, is_again: bool) -> str | None:
+def _schedule(
+    desk: Deputy, who: Principal, rest: str, *, direct: str, is_again: bool, desk_url: str | None
+) -> str | None:
     verb, _, name = rest.partition(" ")
     if not rest or rest == "ls":
         known = desk.schedules.all(who)
         return "\n".join(map(schedule_line, known[:MOST])) if known else "You have no schedules."
-    if verb in ("pause", "resume", "rm") and name.strip():
-        try:
-            done = desk.schedules.change(who, name.strip(), "remove" if verb == "rm" else _CHANGES[verb])
-        except errors.NotFound:
-            if verb == "rm" and is_again:
-                return "It is gone."
-            raise
-        return f"{verb}: {schedule_line(done)}"
+    if verb in ("run", *_CHANGES) and name.strip():
+        return _change(desk, who, verb, name.strip(), is_again=is_again)
+    if rest == "digest":
+        return news_view.words(desk.schedules.digest(who), desk_url)
+    reply_to = {"door": DOOR, "channel": direct, "thread_ts": None, "is_private": True}
+    if verb == "digest" and (rule := _RULE.fullmatch(name.strip())):
+        return _add(desk, who, "digest", rule[1], is_again=is_again, kind="digest", reply_to=reply_to)
     found = _QUOTED.fullmatch(rest)
     if found is None:
         return None
-    label = kit.cut(" ".join(found[2].split()), 60)
-    if is_again and any(one["name"] == label for one in desk.schedules.all(who)):
-        return f"It is there: *{escape(label)}*"
-    reply_to = {"door": DOOR, "channel": direct, "thread_ts": None, "is_private": True}
-    made = desk.schedules.add(who, label, when=found[1], request=found[2], reply_to=reply_to)
-    return f"From now on: {schedule_line(made)}"
+    label = short_name(found[2])
+    return _add(desk, who, label, found[1], is_again=is_again, request=found[2].strip(), reply_to=reply_to)
 
 
-_CHANGES: Mapping[str, Any] = {"pause": "pause", "resume": "resume"}
+def _add(desk: Deputy, who: Principal, label: str, when: str, *, is_again: bool, **more: Any) -> str:
+    """Under a name that is free. Added before a crash, it is not added again."""
+    known = desk.schedules.all(who)
+    for one in known if is_again else ():
+        if one["name"].startswith(label) and one["request"] == more.get("request", one["request"]):
+            return f"It is there: {schedule_line(one)}"
+    taken = {one["name"] for one in known}
+    free = next(name for number in range(1, len(taken) + 2) if (name := _numbered(label, number)) not in taken)
+    return f"From now on: {schedule_line(desk.schedules.add(who, free, when=when, **more))}"
+
+
+def _numbered(label: str, number: int) -> str:
+    return label if number == 1 else f"{label} {number}"
+
+
+def short_name(request: str) -> str:
+    """The request's first words: what a person can type again."""
+    label = ""
+    for word in request.split():
+        if label and len(label) + len(word) >= MOST_NAME:
+            break
+        label = f"{label} {word}".strip()
+    return label[:MOST_NAME]
+
+
+def _change(desk: Deputy, who: Principal, verb: str, said: str, *, is_again: bool) -> str | None:
+    known = desk.schedules.all(who)
+    try:
+        one = named(known, said)
+    except errors.NotFound:
+        if verb == "rm" and is_again:
+            return "It is gone."
+        if verb == "run":
+            return None  # "schedule run club for Friday"
+        raise
+    if verb != "run":
+        return f"{verb}: {schedule_line(desk.schedules.change(who, one['schedule_id'], _CHANGES[verb]))}"
+    if is_again:  # whether it was run before the crash cannot be told from here, and it is not run twice
+        return f"It may have been run; the latest: {schedule_line(one)}"
+    fired = desk.schedules.fire_now(who, one["schedule_id"])
+    item = f" `{fired['item_id']}`" if fired["item_id"] else ""
+    return f"run: *{kit.one_line(one['name'], 40)}* {escape(fired['state'])}{item} {kit.one_line(fired['why'], 200)}"
+
+
+def named(known: Sequence[Mapping[str, Any]], said: str) -> Mapping[str, Any]:
+    """The schedule that is meant: by its id, its name, or the beginning of its name where only one begins so."""
+    words = said.strip('`*"“” ').rstrip("…").casefold()
+    for one in known:
+        if words in (one["schedule_id"], one["name"].casefold()):
+            return one
+    close = [one for one in known if words and one["name"].casefold().startswith(words)]
+    if len(close) > 1:
+        names = ", ".join(f"{one['name']!r}" for one in close[:MOST])
+        raise errors.UsageError(
+            f"{len(close)} schedules begin with {said!r}: {names}", fix="say more of the name, or the id"
+        )
+    if not close:
+        raise errors.NotFound(f"there is no schedule {said!r} of yours", fix="see: /deputy schedule")
+    return close[0]
+
+
+_CHANGES: Mapping[str, Any] = {"pause": "pause", "resume": "resume", "rm": "remove"}

@@ -8,6 +8,7 @@ from typing import Any
 from connectors.slack.text import escape
 from orchestrator.deputy import Deputy
 from orchestrator.domain.principal import Principal
+from orchestrator.domain.schedule_news import HEADS, TROUBLED
 from orchestrator.surfaces.slack_bot import blocks as kit
 from orchestrator.surfaces.slack_bot.blocks import Block
 from orchestrator.surfaces.slack_bot.work_view import Drawn
@@ -64,9 +65,15 @@ def home(desk: Deputy, who: Principal, desk_url: str | None) -> Block:
 
 
 def schedule_line(one: Mapping[str, Any]) -> str:
-    rule = kit.one_line(one.get("rule") or one.get("when") or "", 80)
-    state = "" if one.get("active", True) else " · paused"
-    return f"*{kit.one_line(one['name'], 60)}* {rule}{state}\n{kit.one_line(one.get('request') or '', 120)}"
+    """Short, with the id by which it is named for certain, and how its latest time went wrong, if it did."""
+    rule = kit.one_line(one["rule"], 80)
+    state = f"next {kit.when(one['next_at'])}" if one["state"] == "active" else f"*{escape(one['state'])}*"
+    told = f"*{kit.one_line(one['name'], 40)}* · {rule} · {state}\n`{one['schedule_id']}` {kit.one_line(one['request'], 120)}"
+    for last in one.get("firings", ())[:1]:
+        if last["state"] in TROUBLED:
+            words = f"{HEADS[last['state']]} {kit.when(last['at'])}: {kit.one_line(last['why'], 200)}"
+            told += f"\n:warning: {words}"
+    return told
 
 
 def introduction(name: str, address: str) -> Drawn:

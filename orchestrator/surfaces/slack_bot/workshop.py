@@ -205,7 +205,13 @@ class Workshop:
         words = slack_text.unescape(str(delivery.body["text"])).strip()
         channel = await self._identity.direct(delivery.sender.partition("/")[2])
         told = await asyncio.to_thread(
-            commands.run, self._desk, who, words, direct=channel, is_again=delivery.attempts > 0
+            commands.run,
+            self._desk,
+            who,
+            words,
+            direct=channel,
+            is_again=delivery.attempts > 0,
+            desk_url=self._desk_url,
         )
         if told is not None:
             await self._replies.alone(delivery, told)

@@ -134,7 +134,8 @@ PAGES: tuple[Page, ...] = (
         icon="clock",
         group="Automate",
         key="s",
-        modules=("orders", "schedules"),
+        modules=("orders", "digest", "schedules"),
+        counts="schedules",
         needs="list_schedules",
     ),
     Page(

@@ -184,3 +184,8 @@ export function stateChip(state, words) {
   const [told, kind, name] = STATES[state] || [sentence(state.replaceAll("_", " ")), "", "clock"];
   return chip(words || told, { kind, icon: name });
 }
+  started: ["At work", "accent", "run"],
+  queued: ["In the queue", "info", "clock"],
+  missed: ["Missed", "bad", "warn"],
+  skipped: ["Skipped", "bad", "warn"],
+  stopped: ["Stopped", "bad", "warn"],

@@ -29,6 +29,7 @@ export function sections(item, changed) {
     item.why_here && isOpen(item) && el("p", { class: "whyhere" }, icon("clock"), el("span", {}, item.why_here)),
     mine && questions(item, changed),
     item.error && el("div", { class: "notice" }, el("b", {}, item.error.message || item.error.code), item.error.fix && el("p", { class: "muted" }, `What to do: ${item.error.fix}`)),
+    item.schedule?.state === "failed" && el("div", { class: "notice" }, el("b", {}, `Not as its schedule expects: ${item.schedule.why}`), el("p", { class: "muted" }, "What to do: ", el("a", { href: "/schedules" }, `look at ${item.schedule.name}`), ", where it can be run again.")),
     item.text && card(item.state === "done" ? "Answer" : "So far", el("div", { class: "pre" }, item.text)),
     item.effects.length > 0 && card("What it changes outside", el("ul", { class: "effects" }, item.effects.map((/** @type {any} */ one) => effect(one, item)))),
     item.needs.length > 0 && card("Needs to be done first", el("ul", { class: "tree" }, item.needs.map((/** @type {any} */ one) => el("li", {}, el("a", { href: `/work/${one.item_id}` }, one.request), ` · ${one.state.replace("_", " ")}`)))),

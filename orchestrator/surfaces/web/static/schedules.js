@@ -1,5 +1,6 @@
 // Schedules: when, what, what became of each time; a rule is tried before it is kept.
-import { $, button, can, card, chip, el, empty, notice, stateChip } from "./dom.js";
+import { $, button, can, chip, el, empty, notice, stateChip } from "./dom.js";
+import { digestCard } from "./digest.js";
 import { onNews } from "./live.js";
 import { api } from "./net.js";
 import { ordersCard } from "./orders.js";
@@ -15,8 +16,8 @@ async function load() {
       el(
         "div",
         { class: "page stack" },
-        digest && digest.text !== "Nothing." && card("Since yesterday", el("p", { class: "pre" }, digest.text)),
-        page.schedules.length ? el("ul", { class: "stack" }, page.schedules.map(row)) : empty({ icon: "clock", title: "Nothing is scheduled", text: "A schedule asks in your words at set times, with your accounts.", command: 'deputy schedule add morning "weekdays 07:30" "Give me my morning brief"' }),
+        digest && digestCard(digest, load),
+        page.schedules.length ? el("ul", { class: "stack" }, page.schedules.map(row)) : empty({ icon: "clock", title: "Nothing is scheduled", text: "A schedule asks in your words at set times, with your accounts.", command: 'deputy schedule add morning --when "weekdays 07:30" --ask "Give me my morning brief"' }),
         orders && ordersCard(orders, load),
       ),
     );
