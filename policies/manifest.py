@@ -39,6 +39,11 @@ class Output:
     readers: tuple[str, ...] = ()  # fields that name who can read it already
     records: str | None = None  # where the records stand in an answer
     author_known: bool = True  # whether records of this kind have an author at all
+    # Of answers, for `listeners` alone; no call is decided by them.
+    open_to: str = ""  # "colleagues": each of them gets the same by asking themselves; "nobody"
+    open_about: str = ""  # the argument that names whom it is about, where it is open about colleagues only
+    own: tuple[str, ...] = ()  # arguments that ask for what only the account itself knows
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # field → values that keep a record to its maker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,10 @@ def _declared(name: str, manifest: Mapping[str, Any], schema: Mapping[str, Any])
             readers=(readers,) if isinstance(readers, str) else tuple(readers),
             records=manifest.get("records"),
             author_known=told_output.get("author") is not None,
+            open_to=str(told_output.get("open_to") or ""),
+            open_about=str(told_output.get("open_about") or ""),
+            own=tuple(map(str, told_output.get("own") or ())),
+            kept={str(name): tuple(map(str, values)) for name, values in (told_output.get("kept") or {}).items()},
         )
     noun = str(manifest.get("noun") or "").lower()
     collection = manifest.get("collection")

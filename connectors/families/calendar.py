@@ -65,6 +65,7 @@ EVENT_OUTPUT: dict[str, Any] = {
     },
     "author": "organizer",
     "readers": ["organizer", "attendees"],
+    "kept": {"visibility": ["private"]},
 }
 EVENT_ARG = {"role": "what", "type": "id(events)"}
 WHO = {"role": "who", "type": "address"}
@@ -162,7 +163,7 @@ READS = (
             "effect": "read",
             "noun": "free/busy time",
             "args": {"people": {"role": "query", "type": "address"}, "start": TIME, "end": TIME},
-            "output": {"fields": {"busy": "attested", "unknown": "attested"}},
+            "output": {"fields": {"busy": "attested", "unknown": "attested"}} | s.open_about("people"),
         },
     ),
     s.tool(
@@ -210,7 +211,8 @@ READS = (
                     "room": "attested",
                     "unknown": "attested",
                 }
-            },
+            }
+            | s.open_about("attendees"),
         },
     ),
     s.tool(
@@ -230,7 +232,8 @@ READS = (
             "noun": "room",
             "records": "rooms",
             "args": {},
-            "output": {"fields": {"room": "id", "name": "attested", "capacity": "attested", "address": "attested"}},
+            "output": {"fields": {"room": "id", "name": "attested", "capacity": "attested", "address": "attested"}}
+            | s.OPEN,
         },
     ),
 )

@@ -108,7 +108,7 @@ READS = (
             "noun": "user",
             "records": "users",
             "args": {"limit": "pick", "cursor": "pick"},
-            "output": {"fields": {"address": "attested", "name": "attested", "handle": "attested"}},
+            "output": {"fields": {"address": "attested", "name": "attested", "handle": "attested"}} | s.OPEN,
         },
     ),
     s.tool(

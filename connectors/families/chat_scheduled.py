@@ -30,6 +30,7 @@ SCHEDULED_OUTPUT: dict[str, Any] = {
     },
     "author": "author",
     "readers": ["readers"],
+    "open_to": "nobody",  # before that
 }
 SCHEDULED_ARG = {"role": "what", "type": "id(scheduled_messages)"}
 

@@ -38,7 +38,7 @@ PERSON_OUTPUT = {
         "manager": "attested",
         "inside": "attested",
     }
-}
+} | s.OPEN
 
 TOOLS = (
     s.tool(

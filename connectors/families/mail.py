@@ -58,7 +58,10 @@ MESSAGE_OUTPUT: dict[str, Any] = {
     },
     "author": "from",
     "readers": ["from", "to", "cc"],
+    "kept": {"labels": ["draft"]},
 }
+# Who is on a mail can read it; which of them are unread, answered or filed where, only whose mailbox it is.
+FOUND_OUTPUT = MESSAGE_OUTPUT | {"own": ["unread", "unanswered", "awaiting_reply", "label"]}
 ATTACHMENT_OUTPUT = {"fields": {"name": "text", "mime": "attested", "size_bytes": "attested", "text": "text"}}
 MESSAGE_ARG = {"role": "what", "type": "id(messages)"}
 WHO = {"role": "who", "type": "address"}
@@ -129,7 +132,7 @@ READS = (
                 "limit": "pick",
                 "cursor": "pick",
             },
-            "output": MESSAGE_OUTPUT,
+            "output": FOUND_OUTPUT,
         },
     ),
     s.tool(

@@ -55,6 +55,16 @@ def paged(properties: Schema) -> Schema:
     }
 
 
+# ---- who may hear an answer (policies/listeners.py) ------------------------------------------------------------------
+
+OPEN: Schema = {"open_to": "colleagues"}  # every colleague gets the same by asking themselves
+
+
+def open_about(argument: str) -> Schema:
+    """Open where the people whom `argument` names are colleagues; free/busy times of anybody else were shown to the asker."""
+    return OPEN | {"open_about": argument}
+
+
 # ---- answer shapes -------------------------------------------------------------------------------------------------
 
 STRING: Schema = {"type": "string"}

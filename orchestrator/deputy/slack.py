@@ -5,13 +5,15 @@ Each method is one transaction. It grants nothing: who may see or do something i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from orchestrator import clock
-from orchestrator.deputy.views import audited, steps_of
+from orchestrator.deputy import readings
+from orchestrator.deputy.views import audited
 from orchestrator.domain.effect import Approval
 from orchestrator.domain.item import Item
 from orchestrator.domain.principal import Principal
@@ -22,7 +24,9 @@ from orchestrator.store.database import Store
 from orchestrator.store.slack_inbox import Delivery, Taken
 from orchestrator.store.slack_people import Linked
 from orchestrator.store.slack_posts import Post
+from policies.listeners import Readers
 
+log = logging.getLogger("deputy.slack")
 DOOR = "slack"
 MOST_CARDS = 500
 STANDS = timedelta(hours=24)  # a question who somebody is
@@ -41,12 +45,12 @@ class Due:
     """Addressed news. `item_id`: the root item it is about; None where it is about none (any more)."""
 
     number: int
+    kind: str
+    body: Mapping[str, Any]
     item_id: str | None
     requester: str
     address: Mapping[str, Any]
 
-    kind: str
-    body: Mapping[str, Any]
 
 class Slack:
     """Over one store."""
@@ -196,18 +200,18 @@ class Slack:
                     cards += [(approval, one) for one in known[person]]
             return Followed(posts=slack_posts.of_item(tx, root_id), cards=cards)
 
-    def reads_are_everybodys(self, who: Principal, document: Mapping[str, Any]) -> bool:
-        """Whether what the work has read is every colleague's to read: the directory, and nothing else; and it has changed nothing."""
-        if document["effects"]:
-            return False
-        runs = [*document["runs"], *(one["run_id"] for one in document["agents"] if one["run_id"])]
+    def readers_of(self, who: Principal, document: Mapping[str, Any]) -> frozenset[Readers] | None:
+        """Who could have read what the work behind the document has read; None where that is not known of all of it, and
+        where it has changed something, or tried to."""
+        # INVARIANT: what an effect answered, and that it was done or refused, is for whoever asked.
+        if document["effects"] or document["approvals"]:
+            return None
         with self._store.read() as tx:
-            rows = [row for run in runs for row in steps_of(tx, who, run, who.principal_id)]
-        bodies = [(row["kind"], row["body"] if isinstance(row["body"], Mapping) else {}) for row in rows]
-        read = all(
-            str(body.get("tool") or "").startswith("directory.") for kind, body in bodies if kind in ("read", "result")
-        )
-        return read and not any(body.get("recalled") for _, body in bodies)
+            try:
+                return readings.of_work(tx, worklist.get(tx, str(document["item_id"])), who.principal_id)
+            except (NotFound, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                log.exception("who may read the answer of %s is not known", document["item_id"])
+                return None
 
     def unsettled(self) -> list[str]:
         """Root items that Slack may show wrongly: with open cards, or with messages that something may still change."""
@@ -241,12 +245,12 @@ class Slack:
                     found.append(
                         Due(
                             number=one.outbox_id,
+                            kind=one.kind,
+                            body=dict(one.body),
                             item_id=item.root_id if item is not None else None,
                             requester=item.requester if item is not None else "",
                             address=dict(one.address or {}),
                         )
-                            kind=one.kind,
-                            body=dict(one.body),
                     )
             return found
 

@@ -27,6 +27,7 @@ from orchestrator.surfaces.slack_bot.announcing import Announcer
 from orchestrator.surfaces.slack_bot.identity import Identity
 from orchestrator.surfaces.slack_bot.posting import Poster
 from orchestrator.surfaces.slack_bot.work_view import Drawn
+from policies.listeners import may_hear
 
 log = logging.getLogger("deputy.slack")
 AT_ONCE = 8
@@ -52,9 +53,9 @@ class Board:
         self._tries: dict[str, int] = {}
         self._busy: set[str] = set()
         self._fresh = asyncio.Event()
-
         self._lists: dict[str, set[str]] = {}  # item with a card → digests that list it
         self._announcer = Announcer(desk, identity, self.put, desk_url=desk_url)
+
     # ---- following ---------------------------------------------------------------------------------------------------
     async def follow(self, feed: Feed, drain: Drain) -> None:
         """Until the server ends."""
@@ -81,11 +82,11 @@ class Board:
 
     def _hear(self, told: Heard) -> None:
         if told.kind.startswith("schedule."):
-            return
             self._announcer.wake()
-        if told.root_id or told.item_id:
+            return
         for listing in self._lists.get(str(told.item_id), ()):
             self.want(listing)
+        if told.root_id or told.item_id:
             self.want(str(told.root_id or told.item_id))
 
     async def _deliver(self) -> None:
@@ -243,9 +244,9 @@ class Board:
             return work_view.gone()
         if post.kind == "shared":
             return work_view.shared(document, who.name)
-        is_open = post.is_private or await self._may_all_read(who, document, post.channel)
         if post.is_private and (made := news_view.digest_of(document)) is not None:
             return await self._digest(who, post.item_id, made)
+        is_open = post.is_private or await self._may_all_read(who, document, post.channel)
         public = next((one for one in posts.values() if one.kind == "work" and not one.is_private), None)
         if not is_open and (document["state"] in work_view.FINAL or document.get("questions")):
             await self._beside(post, posts)
@@ -281,7 +282,6 @@ class Board:
         may_decide = who.principal_id in approval["eligible"] and "decide" in who.scopes
         return card_view.card(approval, may_decide=may_decide, desk_url=self._desk_url)
 
-    async def _may_all_read(self, who: Principal, document: Mapping[str, Any], channel: str) -> bool:
     async def _digest(self, who: Principal, item_id: str, made: Mapping[str, Any]) -> Drawn:
         """With each card as it is now; whatever becomes of one draws the digest anew."""
         cards = await asyncio.to_thread(self._listed, who, made)
@@ -299,9 +299,10 @@ class Board:
                 cards[approval_id] = self._desk.approval(who, approval_id)
         return cards
 
-        """Whether whoever reads the channel may read what the work has read: colleagues what every colleague may."""
+    async def _may_all_read(self, who: Principal, document: Mapping[str, Any], channel: str) -> bool:
+        """Whether everybody who reads the channel could have read all that the work has read."""
         if document["state"] not in work_view.FINAL and not document.get("questions"):
             return False
-        if not await asyncio.to_thread(self._desk.slack.reads_are_everybodys, who, document):
-            return False
-        return await self._identity.everybody_is_inside(channel)
+        readers = await asyncio.to_thread(self._desk.slack.readers_of, who, document)
+        # INVARIANT: an answer stands in a channel only by this rule; whatever is not known, or fails, is answered in private.
+        return readers is not None and may_hear(readers, await self._identity.place(channel))

@@ -6,8 +6,9 @@ Asked anew at every delivery: whoever left the directory, lost their role or cha
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,9 +16,15 @@ from connectors.errors import ConnectorError, Forbidden, NotFound
 from connectors.slack.line import Line
 from orchestrator.deputy import Deputy
 from orchestrator.deputy.roles import Visitor
+from policies.listeners import Place
+from policies.words import normal
 
+log = logging.getLogger("deputy.slack")
 KEPT_S = 300.0  # what Slack said of a user
-MOST_MEMBERS = 200
+MOST_MEMBERS = 1000  # of a channel that gets an answer
+FEW = 20  # users who are asked about one by one
+PAGE = 200
+MOST_PAGES = 20  # of the workspace's users, as many as Slack gives in a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +108,60 @@ class Identity:
         known = {one["address"]: one["name"] for one in await asyncio.to_thread(self._desk.people)}
         return str(known.get(address) or raw.get("real_name") or raw.get("name") or user_id)
 
-    async def everybody_is_inside(self, channel: str) -> bool:
-        """Whether only colleagues read the channel. False where that cannot be told."""
+    async def place(self, channel: str) -> Place | None:
+        """Who reads the channel. None where somebody from outside does, a guest, or anybody unknown; where Slack does not say;
+        and for more than `MOST_MEMBERS`."""
+        # INVARIANT: no place is better than one with a listener left out.
         try:
             told = (await self._line.read("conversations.info", channel=channel)).get("channel") or {}
             if told.get("is_ext_shared") or told.get("is_pending_ext_shared") or told.get("is_org_shared"):
-                return False
-            answer = await self._line.read("conversations.members", channel=channel, limit=MOST_MEMBERS)
-            if (answer.get("response_metadata") or {}).get("next_cursor"):
-                return False
-            others = [str(one) for one in answer.get("members") or () if one != self._me.user_id]
+                return None
+            others = await self._members(channel)
+            if others is None or not await self._meet(others):
+                return None
             addresses = [await self.address(one) for one in others]
-        except ConnectorError:
-            return False
+        except ConnectorError as error:
+            log.info("who is in the channel cannot be told: %s", error.message)
+            return None
         inside = {one["address"] for one in await asyncio.to_thread(self._desk.people) if one["inside"]}
-        return bool(others) and all(one in inside for one in addresses)
+        if not addresses or not all(one in inside for one in addresses):
+            return None
+        return Place(listeners=frozenset(map(normal, addresses)), is_public=told.get("is_private") is not True)
+
+    async def _members(self, channel: str) -> list[str] | None:
+        """User ids of everybody but the bot; None for more than are looked at."""
+        found: dict[str, None] = {}
+        cursor: str | None = None
+        while len(found) <= MOST_MEMBERS:
+            answer = await self._line.read("conversations.members", channel=channel, limit=PAGE, cursor=cursor)
+            page = [str(one) for one in answer.get("members") or ()]
+            found |= dict.fromkeys(page)
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                found.pop(self._me.user_id, None)
+                return list(found) if len(found) <= MOST_MEMBERS else None
+            if not page:  # a page that leads on and holds nobody
+                return None
+        return None
+
+    async def _meet(self, user_ids: Sequence[str]) -> bool:
+        """Learns many users by the workspace's list: to ask about each would take Slack's patience. False where many stay
+        unknown."""
+        now, unknown = time.monotonic(), set(user_ids)
+        unknown -= {one for one, (until, _) in self._users.items() if until > now}
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            if len(unknown) <= FEW:
+                return True
+            answer = await self._line.read("users.list", limit=PAGE, cursor=cursor)
+            for raw in answer.get("members") or ():
+                if raw.get("id") in unknown:
+                    self._users[str(raw["id"])] = (time.monotonic() + KEPT_S, raw)
+                    unknown.discard(str(raw["id"]))
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                break
+        return len(unknown) <= FEW
 
     async def direct(self, user_id: str) -> str:
         """The channel of direct messages between the bot and them."""
