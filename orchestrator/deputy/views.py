@@ -136,6 +136,10 @@ def document(tx: Tx, item: Item) -> dict[str, Any]:
             {"item_id": needed, "request": request, "state": state}
             for needed, request, state in items_table.needed_by(tx, item.item_id)
         ],
+        needed_by=[
+            {"item_id": waiting, "request": request, "state": state}
+            for waiting, request, state in items_table.waiting_for(tx, item.item_id)
+        ],
     )
     if program := program_of(tx, item):
         for entry in told["approvals"]:

@@ -255,6 +255,7 @@ def document(
     agents: Sequence[Mapping[str, Any]] = (),
     budget: Mapping[str, Any] | None = None,
     needs: Sequence[Mapping[str, Any]] = (),
+    needed_by: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The whole item. `reasons`: what the item itself waits on; `waits`: open rows of it and its unsettled descendants.
 
@@ -270,6 +271,7 @@ def document(
         "trace_id": ids.trace_id(item.root_id),
         "children": list(children),
         "needs": [dict(one) for one in needs],
+        "needed_by": [dict(one) for one in needed_by],
         "match": dict(item.match) if item.match else None,
         "slots": [dict(slot) for slot in item.slots],
         "output": dict(item.output) if item.output else {},

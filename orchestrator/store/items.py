@@ -237,6 +237,23 @@ def needed_by(tx: Tx, item_id: str) -> list[tuple[str, str, str]]:
     return [(row.item_id, row.request, row.state) for row in tx.c.execute(stmt)]
 
 
+def waiting_for(tx: Tx, item_id: str) -> list[tuple[str, str, str]]:
+    """(item id, request, state) of the unfinished items that need this one, of the same requester: others' words are others'."""
+    mine = sa.select(W.requester).where(W.tenant_id == tx.tenant_id, W.item_id == item_id).scalar_subquery()
+    stmt = (
+        sa.select(W.item_id, W.request, W.state)
+        .join(dependencies, sa.and_(W.tenant_id == dependencies.c.tenant_id, W.item_id == dependencies.c.item_id))
+        .where(
+            dependencies.c.tenant_id == tx.tenant_id,
+            dependencies.c.needs_id == item_id,
+            W.requester == mine,
+            UNFINISHED,
+        )
+        .order_by(W.created_at, W.item_id)
+    )
+    return [(row.item_id, row.request, row.state) for row in tx.c.execute(stmt)]
+
+
 def open_kinds(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[str]]:
     """Kinds of the open waits of each item, oldest first, each once."""
     found: dict[str, list[str]] = {}

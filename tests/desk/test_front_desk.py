@@ -275,7 +275,7 @@ def test_who_only_decides_on_a_part_sees_the_trace_of_that_part(place: Place) ->
 
 
 def test_an_item_tells_what_it_needs_first(place: Place) -> None:
-    """With the state of each; the needed one needs nothing."""
+    """With the state of each; the needed one needs nothing, and tells what waits for it until that has ended."""
     first, second = (place.submit(f"look at my day, part {n}") for n in (1, 2))
     last = place.submit("then tell me", needs=[second, first])
 
@@ -283,3 +283,8 @@ def test_an_item_tells_what_it_needs_first(place: Place) -> None:
         [(first, "ready"), (second, "ready")]
     )
     assert place.item(first)["needs"] == []
+    assert place.item(first)["needed_by"] == [{"item_id": last, "request": "then tell me", "state": "waiting"}]
+    assert place.item(last)["needed_by"] == []
+
+    place.desk.cancel(place.admin, last)
+    assert place.item(first)["needed_by"] == []

@@ -141,7 +141,7 @@ SCHEMAS: dict[str, Schema] = {
         runs=many(TEXT),
         trace_id=TEXT,
         children=many(TEXT),
-        needs=many(one(item_id=TEXT, request=TEXT, state=TEXT)),
+        **dict.fromkeys(("needs", "needed_by"), many(one(item_id=TEXT, request=TEXT, state=TEXT))),
         match=maybe(MAP),
         slots=many(MAP),
         output=MAP,

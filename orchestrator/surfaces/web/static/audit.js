@@ -1,7 +1,8 @@
 // The audit chain: filtered, followed by items, verified, exported.
 import { $, button, can, chip, el, empty, icon, notice, table } from "./dom.js";
-import { onNews } from "./live.js";
-import { api } from "./net.js";
+import { onNews, onState } from "./live.js";
+import { api, oneAtATime } from "./net.js";
+import { arrivals, renew } from "./renew.js";
 import { askText } from "./shell.js";
 import { at } from "./times.js";
 import { told, toast } from "./toast.js";
@@ -9,6 +10,7 @@ import { folded } from "./values.js";
 
 const body = $("#body");
 const query = new URLSearchParams(location.search);
+const PAGE = 100;
 let cursor = "";
 let asked = 0; // an answer to an earlier question comes too late
 const KIND = { approval: ["accent", "inbox"], decision: ["info", "shield"], effect: ["warn", "outside"], item: ["", "list"], halt: ["bad", "halt"], session: ["", "key"], link: ["", "key"] };
@@ -19,22 +21,55 @@ const actor = field("actor", "Who (address)", query.get("actor") || "");
 const item = field("item", "Request (item_…)", query.get("item") || "");
 const place = el("div", {});
 
+const filter = () => ({ kind: kinds.value, actor: actor.value.trim(), item_id: item.value.trim() });
+/** @type {any[]} newest first; what came since waits for whoever reads */
+let events = [];
+/** @type {any[]|null} null: more than one page of it */
+let fresh = [];
+const arrived = arrivals(() => {
+  if (fresh) {
+    events = [...fresh, ...events];
+    tell([]);
+    paint();
+  } else load();
+  body.scrollTop = 0;
+  body.focus({ preventScroll: true });
+});
+/** @param {any[]|null} found */
+function tell(found) {
+  fresh = found;
+  arrived.tell(found ? found.length : PAGE, !found);
+}
+
 /** @param {boolean} [more] */
 async function load(more = false) {
   const mine = ++asked;
   try {
-    const page = await api("/audit", { query: { limit: 100, cursor: more ? cursor : undefined, kind: kinds.value, actor: actor.value.trim(), item_id: item.value.trim() } });
+    const page = await api("/audit", { query: { limit: PAGE, cursor: more ? cursor : undefined, ...filter() } });
     if (mine !== asked) return;
     cursor = page.next;
-    const made = table("Events", ["Event", "When", "Who", "About", "Holds"], page.events.map(row));
-    if (more) $("tbody", place).append(...$("tbody", made).children);
-    else place.replaceChildren(page.events.length ? made : empty({ icon: "audit", title: "No such events", text: "Whatever is decided or done stands here, each entry bound to the one before.", command: "deputy audit tail" }));
-    $("#older")?.remove();
-    if (cursor) place.after(el("p", { id: "older" }, button("Show older ones", () => load(true))));
+    events = more ? [...events, ...page.events] : page.events;
+    if (!more) tell([]);
+    paint();
   } catch (error) {
-    place.replaceChildren(notice(/** @type {any} */ (error), () => load()));
+    renew(place, notice(/** @type {any} */ (error), () => load()));
   }
 }
+function paint() {
+  renew(
+    place,
+    events.length ? table("Events", ["Event", "When", "Who", "About", "Holds"], events.map(row), events.map((event) => String(event.seq))) : empty({ icon: "audit", title: "No such events", text: "Whatever is decided or done stands here, each entry bound to the one before.", command: 'deputy ask "What is on my calendar today?"' }),
+    cursor && el("p", { "data-key": "older" }, button("Show older ones", () => load(true))),
+  );
+}
+const look = oneAtATime(async () => {
+  const mine = asked;
+  const page = await api("/audit", { query: { limit: PAGE, ...filter() } }).catch(() => null);
+  if (!page || mine !== asked) return;
+  if (!events.length && !$(".empty:hover, .empty :focus", place)) return load();
+  const found = page.events.filter((/** @type {any} */ event) => event.seq > (events[0]?.seq || 0));
+  tell(found.length === PAGE ? null : found);
+});
 /** @param {any} event */
 function row(event) {
   const [kind, name] = KIND[/** @type {"item"} */ (event.kind.split(".")[0])] || ["", "audit"];
@@ -69,15 +104,16 @@ async function head() {
   }
 }
 $("#tools").append(
-  ...[can("audit_head") && button("Copy head", head, { icon: "copy", kind: "small" }), can("verify_audit") && button("Verify", verify, { icon: "check", kind: "small" }), can("export_audit") && el("a", { class: "btn small", href: "/api/v1/audit/export", download: "audit.jsonl" }, icon("download"), "Export")].filter(Boolean),
+  ...[arrived.pill, can("audit_head") && button("Copy head", head, { icon: "copy", kind: "small" }), can("verify_audit") && button("Verify", verify, { icon: "check", kind: "small" }), can("export_audit") && el("a", { class: "btn small", href: "/api/v1/audit/export", download: "audit.jsonl" }, icon("download"), "Export")].filter(Boolean),
 );
 body.replaceChildren(el("div", { class: "page stack" }, el("div", { class: "filters", role: "group", "aria-label": "Filter" }, kinds, actor, item), place));
 load();
 let due = 0;
 onNews((news) => {
-  if (news.kind === "run.progress" || body.scrollTop > 40 || body.querySelector("details[open]")) return;
+  if (news.kind === "run.progress") return;
   due ||= setTimeout(() => {
     due = 0;
-    load();
+    look();
   }, 800);
 });
+onState((state) => state === "reload" && look());

@@ -19,6 +19,15 @@ const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u202a-\u202e\u2060-
  * @param {string} text
  */
 export const plain = (text) => text.replace(UNSEEN, (one) => `⟨U+${(one.codePointAt(0) || 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+/** What each element does at an event: what is kept while its neighbours are made anew (renew.js) does what it would do then. @type {WeakMap<Element, Record<string, (event: any) => void>>} */
+export const doings = new WeakMap();
+/** @param {Element} one @param {string} name of the event @param {(event: any) => void} act instead of what it did before */
+export function hear(one, name, act) {
+  const does = doings.get(one) || {};
+  if (!(name in does)) one.addEventListener(name, (event) => does[name](event));
+  does[name] = act;
+  doings.set(one, does);
+}
 const SAID = new Set(["title", "aria-label", "aria-description", "alt"]);
 
 /**
@@ -30,7 +39,7 @@ export function el(tag, attributes = {}, ...kids) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) hear(made, name.slice(2), value);
     else if (name === "value") /** @type {any} */ (made).value = value;
     else made.setAttribute(name, value === true ? "" : SAID.has(name) ? plain(String(value)) : String(value));
   }
@@ -86,12 +95,12 @@ export function empty(what) {
 
 /** A command with a button that copies it. @param {string} text */
 export function command(text) {
-  const copy = el("button", { type: "button", class: "bare small", "aria-label": `Copy: ${text}` }, icon("copy"));
-  copy.addEventListener("click", async () => {
+  const copy = async (/** @type {Event} */ event) => {
+    const pressed = /** @type {HTMLElement} */ (event.currentTarget);
     await navigator.clipboard?.writeText(text);
-    copy.replaceChildren(icon("check"));
-  });
-  return el("span", { class: "command" }, el("code", {}, text), copy);
+    pressed.replaceChildren(icon("check"));
+  };
+  return el("span", { class: "command" }, el("code", {}, text), el("button", { type: "button", class: "bare small", "aria-label": `Copy: ${text}`, onclick: copy }, icon("copy")));
 }
 
 /** An error where its subject would stand: what happened and what to do. @param {{message: string, fix?: string, error?: string}} error @param {() => void} [again] */
@@ -128,7 +137,7 @@ export const initials = (name) =>
     .join("");
 
 /** A section with a heading. @param {string} title @param {...any} kids */
-export const card = (title, ...kids) => el("section", { class: "card" }, el("header", {}, el("h2", {}, title)), kids);
+export const card = (title, ...kids) => el("section", { class: "card", "data-key": title }, el("header", {}, el("h2", {}, title)), kids);
 
 /** A description list; pairs whose value is empty are left out. @param {[string, any][]} pairs */
 export const facts = (pairs) =>
@@ -138,8 +147,8 @@ export const facts = (pairs) =>
     pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
   );
 
-/** A table; on narrow screens each row stands alone, its cells under each other by their heads, where there are more than two. @param {string} label @param {string[]} heads @param {any[][]} rows */
-export const table = (label, heads, rows) =>
+/** A table; on narrow screens each row stands alone, its cells under each other by their heads, where there are more than two. @param {string} label @param {string[]} heads @param {any[][]} rows @param {string[]} [keys] of the rows */
+export const table = (label, heads, rows, keys) =>
   el(
     "div",
     { class: heads.length > 2 ? "scroll stacks" : "scroll", tabindex: "0", role: "region", "aria-label": label },
@@ -147,7 +156,7 @@ export const table = (label, heads, rows) =>
       "table",
       {},
       el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head || el("span", { class: "vh" }, "Actions"))))),
-      el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, at) => el(at ? "td" : "th", at ? { "data-head": heads[at] || null } : { scope: "row" }, cell ?? "–"))))),
+      el("tbody", {}, rows.map((cells, place) => el("tr", { "data-key": keys?.[place] }, cells.map((cell, at) => el(at ? "td" : "th", at ? { "data-head": heads[at] || null } : { scope: "row" }, cell ?? "–"))))),
     ),
   );
 
@@ -177,6 +186,11 @@ const STATES = {
   read: ["Read", "", "check"],
   told: ["Answered", "", "check"],
   parked: ["Waiting", "warn", "clock"],
+  started: ["At work", "accent", "run"],
+  queued: ["In the queue", "info", "clock"],
+  missed: ["Missed", "bad", "warn"],
+  skipped: ["Skipped", "bad", "warn"],
+  stopped: ["Stopped", "bad", "warn"],
 };
 
 /** @param {string} state @param {string} [words] instead of the usual ones */
@@ -184,8 +198,3 @@ export function stateChip(state, words) {
   const [told, kind, name] = STATES[state] || [sentence(state.replaceAll("_", " ")), "", "clock"];
   return chip(words || told, { kind, icon: name });
 }
-  started: ["At work", "accent", "run"],
-  queued: ["In the queue", "info", "clock"],
-  missed: ["Missed", "bad", "warn"],
-  skipped: ["Skipped", "bad", "warn"],
-  stopped: ["Stopped", "bad", "warn"],

@@ -32,7 +32,8 @@ export function sections(item, changed) {
     item.schedule?.state === "failed" && el("div", { class: "notice" }, el("b", {}, `Not as its schedule expects: ${item.schedule.why}`), el("p", { class: "muted" }, "What to do: ", el("a", { href: "/schedules" }, `look at ${item.schedule.name}`), ", where it can be run again.")),
     item.text && card(item.state === "done" ? "Answer" : "So far", el("div", { class: "pre" }, item.text)),
     item.effects.length > 0 && card("What it changes outside", el("ul", { class: "effects" }, item.effects.map((/** @type {any} */ one) => effect(one, item)))),
-    item.needs.length > 0 && card("Needs to be done first", el("ul", { class: "tree" }, item.needs.map((/** @type {any} */ one) => el("li", {}, el("a", { href: `/work/${one.item_id}` }, one.request), ` · ${one.state.replace("_", " ")}`)))),
+    item.needs.length > 0 && card("Needs to be done first", related(item.needs)),
+    item.needed_by.length > 0 && card("Waits for this to be done", related(item.needed_by)),
     item.agents.length > 0 && card("Tasks below it", el("ul", { class: "tree" }, item.agents.map((/** @type {any} */ one) => agent(one, item)))),
     item.match && card("How it was understood", match(item)),
     card(
@@ -43,6 +44,9 @@ export function sections(item, changed) {
     ),
   ];
 }
+
+/** @param {any[]} others other requests that this one is bound to */
+const related = (others) => el("ul", { class: "tree" }, others.map((one) => el("li", { class: "row" }, el("a", { href: `/work/${one.item_id}` }, one.request), stateChip(one.state))));
 
 /** What it has used up to now: a receipt comes at the end. @param {any} item */
 function spent(item) {
@@ -89,7 +93,7 @@ function questions(item, changed) {
   return item.questions.map((/** @type {any} */ one) =>
     el(
       "div",
-      { class: "question", role: "group", "aria-label": "Question" },
+      { class: "question", role: "group", "aria-label": "Question", "data-key": one.question_id },
       el("h3", {}, icon("ask"), " ", one.text),
       one.choices.map((/** @type {string} */ choice, /** @type {number} */ at) => el("button", { type: "button", class: "choice", onclick: () => answer(item, one, choice, changed) }, el("kbd", { "aria-hidden": "true" }, String(at + 1)), el("span", {}, choice))),
       el("p", {}, button(one.choices.length ? "Say it in other words…" : "Answer…", () => answerFreely(item, one, changed), { kind: one.choices.length ? "bare small" : "primary small", id: "answer-freely" })),

@@ -4,6 +4,7 @@ import { act, isOpen, nudge, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
+import { arrivals, renew } from "./renew.js";
 import { dialog } from "./shell.js";
 import { at, since } from "./times.js";
 import { told } from "./toast.js";
@@ -15,33 +16,63 @@ const body = $("#body");
 const tools = $("#tools");
 const runId = /^\/runs\/(.+)$/.exec(location.pathname)?.[1];
 const HEADS = ["Run", "State", "How", "Began", "Took", ""];
+/** @type {any[]} what is listed; what came since waits for whoever reads */
+let runs = [];
 let cursor = "";
+const state = () => $("#state")?.value || "";
+const arrived = arrivals(() => {
+  listed();
+  body.scrollTop = 0;
+  body.focus({ preventScroll: true });
+});
 
 async function listed(more = false) {
   try {
-    const state = $("#state")?.value;
-    const page = await api("/runs", { query: { limit: 50, cursor: more ? cursor : undefined, state } });
-    if (state !== $("#state")?.value) return; // another one was chosen meanwhile
+    const asked = state();
+    const page = await api("/runs", { query: { limit: 50, cursor: more ? cursor : undefined, state: asked } });
+    if (asked !== state()) return; // another one was chosen meanwhile
     cursor = page.next;
-    const rows = page.runs.map((/** @type {any} */ run) => [
-      el("a", { href: `/runs/${run.run_id}` }, run.workflow || run.pins?.agent || run.route || "run"),
-      stateChip(run.state),
-      { match: "matched, no model", workflow: "named workflow", agent: "agent" }[/** @type {"match"} */ (run.route)] || run.route || "–",
-      at(run.started_at),
-      receipt(run.receipt) || "–",
-      el("a", { href: `/work/${run.item_id}` }, "its request"),
-    ]);
-    if (more) $("tbody", body).append(...$("tbody", table("Runs", HEADS, rows)).children);
-    else body.replaceChildren(el("div", { class: "page" }, rows.length ? table("Runs", HEADS, rows) : empty({ icon: "run", title: "Nothing has run yet", text: "Every request leaves a run here, with its steps, its timeline and its cost.", command: 'deputy ask "What is on my calendar today?"' })));
-    $("#more-runs")?.remove();
-    if (cursor) $(".page").append(el("p", { id: "more-runs" }, button("Show older ones", () => listed(true))));
+    runs = more ? [...runs, ...page.runs] : page.runs;
+    if (!more) arrived.tell(0);
+    paintList();
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), () => listed()));
+    renew(body, notice(/** @type {any} */ (error), () => listed()));
   }
 }
+function paintList() {
+  const rows = runs.map((run) => [
+    el("a", { href: `/runs/${run.run_id}` }, run.workflow || run.pins?.agent || run.route || "run"),
+    stateChip(run.state),
+    { match: "matched, no model", workflow: "named workflow", agent: "agent" }[/** @type {"match"} */ (run.route)] || run.route || "–",
+    at(run.started_at),
+    receipt(run.receipt) || "–",
+    el("a", { href: `/work/${run.item_id}` }, "its request"),
+  ]);
+  const made = table("Runs", HEADS, rows, runs.map((run) => run.run_id));
+  renew(body, el("div", { class: "page" }, rows.length ? made : empty({ icon: "run", title: "Nothing has run yet", text: "Every request leaves a run here, with its steps, its timeline and its cost.", command: 'deputy ask "What is on my calendar today?"' }), cursor && el("p", { "data-key": "older" }, button("Show older ones", () => listed(true)))));
+}
+/** New states go into their rows; new rows are told, and come when they are asked for. */
+const settle = oneAtATime(async () => {
+  const asked = state();
+  const limit = Math.min(500, Math.max(50, runs.length));
+  const read = (/** @type {string} */ state) => api("/runs", { query: { limit, state } }).catch(() => null);
+  const [all, mine] = await Promise.all([read(""), asked ? read(asked) : null]);
+  const found = asked ? mine : all;
+  if (!all || !found || asked !== state()) return;
+  if (!runs.length && !$(".empty:hover, .empty :focus", body)) return listed();
+  const known = new Map(all.runs.map((/** @type {any} */ run) => [run.run_id, run]));
+  const shown = new Set(runs.map((run) => run.run_id));
+  const newest = runs[0]?.started_at || "";
+  const fresh = found.runs.filter((/** @type {any} */ run) => !shown.has(run.run_id) && run.started_at >= newest);
+  runs = runs.map((run) => known.get(run.run_id) || run);
+  paintList();
+  arrived.tell(fresh.length, fresh.length > 0 && fresh.length === found.runs.length);
+});
 
 /** @type {any} */
 let item = null;
+/** Of the timeline. @type {{isTrue: boolean, picked: string|null}} */
+const view = { isTrue: false, picked: null };
 /** @type {EventSource|null} steps of this run as it makes them: more often than there is news */
 let steps = null;
 const one = oneAtATime(async () => {
@@ -56,7 +87,7 @@ const one = oneAtATime(async () => {
     paint(run, trace, turns);
     watch(run);
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), one));
+    renew(body, notice(/** @type {any} */ (error), one));
   }
 });
 /** @param {any} run */
@@ -73,9 +104,8 @@ function watch(run) {
 
 /** @param {any} run @param {any} trace @param {any} turns */
 function paint(run, trace, turns) {
-  const scrolled = body.scrollTop;
-  const picked = body.querySelector('.span[aria-expanded="true"]')?.id.slice(2);
-  tools.replaceChildren(
+  renew(
+    tools,
     ...(item && isOpen(item)
       ? [
           can("nudge_item") && button("Nudge", () => nudge(item, one), { icon: "nudge", key: "n", kind: "small" }),
@@ -84,25 +114,25 @@ function paint(run, trace, turns) {
         ].filter(Boolean)
       : []),
   );
-  body.replaceChildren(
+  renew(
+    body,
     el(
       "div",
       { class: "page stack" },
       el(
         "header",
-        { class: "run-head" },
+        { class: "run-head", "data-key": "head" },
         el("p", { class: "row" }, stateChip(item?.state || run.state), run.workflow && (can("list_workflows") ? el("a", { href: `/workflows/${run.workflow}` }, `${run.workflow} ${run.workflow_version || ""}`) : chip(run.workflow)), run.pins?.agent && chip(run.pins.agent, { icon: "model" })),
         el("h2", {}, item ? el("a", { class: "quiet", href: `/work/${run.item_id}` }, item.request) : run.run_id),
         el("p", { class: "muted small" }, "began ", at(run.started_at), run.finished_at && [", ended ", at(run.finished_at)], " · ", receipt(run.receipt)),
       ),
       waits(run),
-      trace?.spans.length > 0 && card("Timeline", waterfall(trace.spans, { picked })),
+      trace?.spans.length > 0 && card("Timeline", waterfall(trace.spans, view, () => paint(run, trace, turns))),
       run.effects.length > 0 && card("Effects, and who let them", el("ul", { class: "effects" }, run.effects.map((/** @type {any} */ effect) => effectLine(effect)))),
       turns?.agent ? card("Transcript", transcript(turns)) : card("Steps", stepList(run.steps)),
       el("p", { class: "muted small mono" }, `${run.run_id} · trace ${run.trace_id}`),
     ),
   );
-  body.scrollTop = scrolled;
 }
 /** Why it waited, and who decided. @param {any} run */
 function waits(run) {
@@ -110,17 +140,17 @@ function waits(run) {
   if (!cards.length && !item?.why_here) return null;
   return el(
     "div",
-    { class: "card" },
+    { class: "card", "data-key": "waits" },
     el("header", {}, el("h2", {}, "Why it waited, and who decided")),
     item?.why_here && isOpen(item) && el("p", {}, item.why_here),
-    el("ul", { class: "effects" }, cards.map((/** @type {any} */ one) => el("li", {}, icon("clock"), el("div", { class: "grow" }, el("p", {}, el("a", { href: `/approvals/${one.approval_id}` }, one.card.title), " ", stateChip(one.state)), el("p", { class: "muted small" }, "asked ", at(one.created_at), one.decided_at ? [", decided ", at(one.decided_at), one.decided_by.length ? ` by ${one.decided_by.join(", ")}` : "", one.reason ? `: “${one.reason}”` : ""] : [", expires ", since(one.expires_at)]), el("p", { class: "muted small" }, one.card.reason))))),
+    el("ul", { class: "effects" }, cards.map((/** @type {any} */ one) => el("li", { "data-key": one.approval_id }, icon("clock"), el("div", { class: "grow" }, el("p", {}, el("a", { href: `/approvals/${one.approval_id}` }, one.card.title), " ", stateChip(one.state)), el("p", { class: "muted small" }, "asked ", at(one.created_at), one.decided_at ? [", decided ", at(one.decided_at), one.decided_by.length ? ` by ${one.decided_by.join(", ")}` : "", one.reason ? `: “${one.reason}”` : ""] : [", expires ", since(one.expires_at)]), el("p", { class: "muted small" }, one.card.reason))))),
   );
 }
 /** @param {any} effect */
 function effectLine(effect) {
   return el(
     "li",
-    {},
+    { "data-key": effect.effect_id },
     icon("outside"),
     el("div", { class: "grow" }, el("p", {}, effect.preview), el("p", { class: "muted small" }, `${effect.decision}: ${effect.rules.join("; ")}`), effect.error && el("p", { class: "bad small" }, effect.error.message)),
     stateChip(effect.state),
@@ -143,14 +173,14 @@ function soon() {
   due ||= setTimeout(() => {
     due = 0;
     if (runId) one();
-    else if (body.scrollTop < 40) listed();
+    else settle();
   }, 250);
 }
 onNews((news) => {
   const mine = !runId || (item && (news.item_id === item.item_id || news.root_id === item.item_id));
   if (mine && (runId || /^item\.|^run\./.test(news.kind))) soon();
 });
-onState((state) => state === "reload" && (runId ? one() : listed()));
+onState((state) => state === "reload" && (runId ? one() : settle()));
 
 if (runId) {
   one();
@@ -160,6 +190,7 @@ if (runId) {
   bind("u Escape", "All runs", () => location.assign("/runs"));
 } else {
   tools.append(
+    arrived.pill,
     el("select", { id: "state", class: "compact", "aria-label": "Show", onchange: () => listed() }, [["", "All"], ["open", "Open"], ["done", "Done"], ["failed", "Failed"], ["denied", "Denied"]].map(([value, words]) => el("option", { value }, words))),
   );
   listed();

@@ -136,10 +136,10 @@ function palette() {
 }
 
 // ---- asking ---------------------------------------------------------------------------------------------------------
-/** Hands a request over and says where it is. @param {string} request */
-export async function submit(request) {
+/** Hands a request over and says where it is. @param {string} request @param {string[]} [needs] requests to be done first */
+export async function submit(request, needs = []) {
   try {
-    const item = await api("/items", { body: { request, key: `web-${crypto.randomUUID?.() || Math.random().toString(36).slice(2)}` } });
+    const item = await api("/items", { body: { request, key: `web-${crypto.randomUUID?.() || Math.random().toString(36).slice(2)}`, ...(needs.length && { needs }) } });
     toast(`Asked: ${request}`, { kind: "ok", action: ["Open", () => location.assign(`/work/${item.item_id}`)] });
     return item;
   } catch (error) {

@@ -27,7 +27,7 @@ function turn(one) {
   const number = one.turn.replace(/^t/, "");
   return el(
     "li",
-    { class: "turn" },
+    { class: "turn", "data-key": one.turn },
     el("header", {}, el("b", {}, /^\d+$/.test(number) ? `Turn ${number}` : one.turn), at(one.at), el("span", { class: "muted small push" }, [`${usage.in + usage.out} tokens`, one.cost_microusd ? money(one.cost_microusd / 1e6) : "", one.ms ? lasted(one.ms) : "", one.model || ""].filter(Boolean).join(" · "))),
     one.text && el("div", { class: "pre says" }, one.text),
     one.calls.map(call),
@@ -62,7 +62,7 @@ export function stepList(steps) {
       const bad = body.error;
       return el(
         "li",
-        {},
+        { "data-key": String(step.seq) },
         el("span", { class: `knot${bad ? " bad" : ""}` }, icon(bad ? "warn" : step.kind === "read" ? "search" : step.kind === "effect" ? "outside" : "check")),
         el(
           "div",

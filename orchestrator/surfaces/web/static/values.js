@@ -22,7 +22,7 @@ export function folded(label, value) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
   if (text === undefined || text === "{}" || text === "null" || text === "") return null;
   if (text.length < 90 && !text.includes("\n")) return el("p", { class: "small" }, el("span", { class: "muted" }, `${label} `), el("code", {}, text));
-  return el("details", {}, el("summary", {}, `${label} · ${text.length.toLocaleString()} characters`), el("pre", { tabindex: "0" }, text));
+  return el("details", { "data-key": label }, el("summary", {}, `${label} · ${text.length.toLocaleString()} characters`), el("pre", { tabindex: "0" }, text));
 }
 
 const SOURCES = { request: "your words", directory: "the directory", mail: "a mail", calendar: "the calendar", chat: "the chat", settings: "settings", computed: "computed", answer: "your answer" };
@@ -48,5 +48,7 @@ export const money = (usd) => `$${usd === 0 ? "0" : usd < 1 ? Number(usd).toFixe
 /** @param {number} ms */
 export const lasted = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : ms < 60000 ? `${(ms / 1000).toFixed(1)} s` : ms < 3600000 ? `${Math.round(ms / 60000)} min` : `${(ms / 3600000).toFixed(1)} h`);
 const WAITS = { approval: "an approval", answer: "your answer", child: "its tasks", timer: "its time", reconsent: "a connection", repair: "a person to look", paused: "whoever paused it" };
+/** Whether another request is to be done first: one that has begun waits for nothing but its own tasks. @param {any} item */
+export const isBlocked = (item) => item.state === "waiting" && !item.route && Boolean(item.waiting_on?.includes("child"));
 /** @param {any} item */
-export const waitWords = (item) => (item.pausing ? "Pausing" : item.waiting_on?.length ? `Waits for ${item.waiting_on.map((/** @type {string} */ one) => WAITS[/** @type {"child"} */ (one)] || one).join(" and ")}` : undefined);
+export const waitWords = (item) => (item.pausing ? "Pausing" : item.waiting_on?.length ? `Waits for ${item.waiting_on.map((/** @type {string} */ one) => (one === "child" && isBlocked(item) ? "another request" : WAITS[/** @type {"child"} */ (one)] || one)).join(" and ")}` : undefined);

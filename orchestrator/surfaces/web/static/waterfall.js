@@ -47,12 +47,11 @@ function scale(instants, isTrue) {
   };
 }
 
-/** @param {Span[]} spans @param {{isTrue?: boolean, picked?: string|null}} [view] @returns {HTMLElement} */
-export function waterfall(spans, view = {}) {
-  const place = el("div", { class: "waterfall" });
+/** @param {Span[]} spans @param {{isTrue: boolean, picked: string|null}} view what the reader has chosen @param {() => void} again draws it anew after that @returns {HTMLElement} */
+export function waterfall(spans, view, again) {
   const ends = (/** @type {Span} */ span) => Date.parse(span.ended_at || new Date().toISOString());
   const instants = [...new Set(spans.flatMap((span) => [Date.parse(span.started_at), ends(span)]))].sort((a, b) => a - b);
-  const at = scale(instants, Boolean(view.isTrue));
+  const at = scale(instants, view.isTrue);
   const row = (/** @type {[Span, number]} */ [span, depth]) => {
     const kind = kindOf(span);
     const left = at(Date.parse(span.started_at));
@@ -64,28 +63,28 @@ export function waterfall(spans, view = {}) {
     name.style.paddingLeft = `${depth * 14}px`;
     return el(
       "button",
-      { type: "button", class: "span", "aria-expanded": String(view.picked === span.span_id), onclick: () => again({ ...view, picked: view.picked === span.span_id ? null : span.span_id }, span.span_id), id: `s-${span.span_id}` },
+      { type: "button", class: "span", "aria-expanded": String(view.picked === span.span_id), onclick: () => change({ picked: view.picked === span.span_id ? null : span.span_id }), id: `s-${span.span_id}` },
       name,
       el("span", { class: "track" }, bar),
       el("span", { class: "lasted num" }, span.ended_at ? lasted(ends(span) - Date.parse(span.started_at)) : "…"),
     );
   };
-  const again = (/** @type {any} */ next, /** @type {string} */ focus) => {
-    const made = waterfall(spans, next);
-    place.replaceWith(made);
-    /** @type {HTMLElement|null} */ (made.querySelector(`#${focus}`))?.focus();
+  const change = (/** @type {Partial<typeof view>} */ to) => {
+    Object.assign(view, to);
+    again();
   };
-  place.append(
+  return el(
+    "div",
+    { class: "waterfall" },
     el(
       "div",
       { class: "row legend" },
       Object.entries(KINDS).map(([kind, [words]]) => el("span", { class: "small" }, el("span", { class: `dot ${kind}` }), words)),
       instants.length > 1 && el("span", { class: "muted small push" }, `${clock(new Date(instants[0]).toISOString())} – ${clock(new Date(instants[instants.length - 1]).toISOString())}`),
-      button(view.isTrue ? "Compress waits" : "True scale", () => again({ ...view, isTrue: !view.isTrue }, "scale"), { kind: "small", id: "scale" }),
+      button(view.isTrue ? "Compress waits" : "True scale", () => change({ isTrue: !view.isTrue }), { kind: "small", id: "scale" }),
     ),
-    ...nested(spans).flatMap(([span, depth]) => [row([span, depth]), view.picked === span.span_id && about(span)]).filter(Boolean),
+    nested(spans).map(([span, depth]) => [row([span, depth]), view.picked === span.span_id && about(span)]),
   );
-  return place;
 }
 
 /** @param {Span} span */
@@ -93,7 +92,7 @@ function about(span) {
   const told = Object.entries(span.attributes).filter(([, value]) => value !== "" && value !== null);
   return el(
     "dl",
-    { class: "facts about" },
+    { class: "facts about", "data-key": `a-${span.span_id}` },
     el("dt", {}, "from – to"),
     el("dd", {}, `${full(span.started_at)} – ${span.ended_at ? full(span.ended_at) : "still going"}`),
     told.map(([name, value]) => [el("dt", {}, name.replace(/^(deputy|gen_ai)\./, "").replaceAll(/[._]/g, " ")), el("dd", { class: "mono small" }, typeof value === "string" ? value : JSON.stringify(value))]),

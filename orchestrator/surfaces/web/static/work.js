@@ -1,10 +1,12 @@
 // The worklist: what is served when and why, reordered by keys or by hand. The cursor is an id; dragging names the row it was begun on.
 import { $, button, can, chip, command, cut, el, first, icon, notice, stateChip } from "./dom.js";
+import { chooseNeeds } from "./after.js";
 import { actions, answer, answerFreely, act, FINAL, isOpen, nudge, sections, snooze, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
 import { api, every, oneAtATime } from "./net.js";
+import { renew } from "./renew.js";
 import { count, offer, submit } from "./shell.js";
 import { at, since } from "./times.js";
 import { told } from "./toast.js";
@@ -158,14 +160,12 @@ async function refresh(id = list.cursor) {
   }
 }
 function paintItem() {
-  const scrolled = detail.querySelector(".card-body")?.scrollTop || 0;
-  detail.replaceChildren(
+  renew(
+    detail,
     el("div", { class: "back" }, el("h1", { class: "vh" }, "Worklist"), button("Worklist", back, { icon: "left", kind: "bare small" })),
-    el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Request" }, sections(item, reload)),
+    el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Request", "data-key": item.item_id }, sections(item, reload)),
     actions(item, reload, { top: can("change_item") ? top : undefined }),
   );
-  const body = detail.querySelector(".card-body");
-  if (body) body.scrollTop = scrolled;
 }
 function back() {
   split.dataset.view = "list";
@@ -265,14 +265,31 @@ $("#state").addEventListener("change", () => {
 $("#ask").addEventListener("submit", async (/** @type {Event} */ event) => {
   event.preventDefault();
   const field = $("#request");
-  const made = await submit(field.value.trim());
+  const made = await submit(field.value.trim(), needs);
   if (!made) return;
   field.value = "";
+  needs = [];
+  tellNeeds();
   list.put([made]);
   list.go(made.item_id, "key");
   box.focus({ preventScroll: true });
 });
+/** What the next one is to wait for. @type {string[]} */
+let needs = [];
+function tellNeeds() {
+  const words = needs.length ? `After ${needs.length}` : "After…";
+  $("#after").textContent = words;
+  $("#after").title = needs.map((id) => list.rows.get(id)?.request || id).join("\n");
+}
+async function after() {
+  const open = [...list.rows.values()].filter((row) => isOpen(row));
+  needs = (await chooseNeeds(open, needs)) ?? needs;
+  tellNeeds();
+  $("#request").focus();
+}
+$("#after").addEventListener("click", after);
 $("#ask").hidden = !can("submit_items");
+if (can("submit_items")) offer({ words: "Ask for something that waits for another request", icon: "list", act: after });
 offer({ words: "Reload the worklist in serving order", icon: "list", act: reload });
 
 list.put(nested(start.items));
