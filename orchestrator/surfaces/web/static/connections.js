@@ -1,20 +1,21 @@
 // Accounts that requests may use: whose, for what, and whether they work.
 import { $, card, chip, command, el, empty, notice } from "./dom.js";
 import { every } from "./net.js";
+import { renew } from "./renew.js";
 
 const body = $("#body");
-const WAYS = [["Google: calendar and mail", "deputy connect google"], ["Slack", "deputy connect slack"], ["Mail by IMAP", "deputy connect imap"], ["Calendar by CalDAV", "deputy connect caldav"], ["A tool server (MCP)", "deputy connect mcp"]];
+const WAYS = [["Google: calendar and mail", "deputy connect google"], ["Slack", "deputy connect slack"], ["Mail by IMAP", "deputy connect imap you@firm.example --imap imap.firm.example --smtp smtp.firm.example"], ["Calendar by CalDAV", "deputy connect caldav https://calendar.firm.example --user you@firm.example"], ["A tool server (MCP)", "deputy connect mcp tickets --url https://tickets.firm.example/mcp"]];
 async function load() {
   try {
     const found = await every("/connections", "connections");
-    body.replaceChildren(
+    renew(body, 
       el(
         "div",
         { class: "page stack" },
         found.length
           ? el("ul", { class: "grid" }, found.map((one) => el(
               "li",
-              { class: "card" },
+              { class: "card", "data-key": one.connection_id },
               el("header", {}, el("h2", {}, one.connector), chip(one.state, { kind: one.state === "active" ? "ok" : "bad", icon: one.state === "active" ? "check" : "warn" })),
               el("p", {}, one.subject),
               el("p", { class: "row" }, one.families.map((/** @type {string} */ family) => chip(family, { icon: { mail: "mail", calendar: "calendar", chat: "chat", directory: "people" }[family] || "tool" }))),
@@ -26,7 +27,7 @@ async function load() {
       ),
     );
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), load));
+    renew(body, notice(/** @type {any} */ (error), load));
   }
 }
 load();

@@ -2,6 +2,7 @@
 import { $, boot, button, can, chip, el, empty, face, notice, table } from "./dom.js";
 import { outsideChip } from "./people.js";
 import { api, every } from "./net.js";
+import { renew } from "./renew.js";
 import { giveRoles } from "./roles.js";
 
 const body = $("#body");
@@ -13,7 +14,7 @@ let roles = null;
 function paint() {
   const said = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = people.filter((one) => said.every((/** @type {string} */ word) => `${one.name} ${one.address} ${one.role} ${one.team}`.toLowerCase().includes(word)));
-  body.replaceChildren(
+  renew(body, 
     el(
       "div",
       { class: "page stack" },
@@ -25,8 +26,8 @@ function paint() {
             one.inside ? chip("inside", { kind: "ok", icon: "check" }) : outsideChip(),
             ...(roles ? [may(one)] : []),
             el("span", { class: "muted small" }, one.source),
-          ]))
-        : empty({ icon: "people", title: people.length ? "Nobody by that name" : "The directory is empty", text: "People come from a connected directory, or from a file.", command: "deputy people ls" }),
+          ]), shown.map((one) => one.address))
+        : empty({ icon: "people", title: people.length ? "Nobody by that name" : "The directory is empty", text: "People come from a connected directory, or from a file.", command: people.length ? undefined : "deputy people import people.csv --inside firm.example" }),
     ),
   );
 }
@@ -47,7 +48,7 @@ async function load() {
     people = (await every("/people", "people", { limit: 500 })).sort((a, b) => Number(b.inside) - Number(a.inside) || a.name.localeCompare(b.name));
     paint();
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), load));
+    renew(body, notice(/** @type {any} */ (error), load));
   }
 }
 if (can("list_people")) $("#tools").append(field);

@@ -38,7 +38,7 @@ function row(one, again) {
   };
   return el(
     "li",
-    { class: "row" },
+    { class: "row", "data-key": one.memory_id },
     chip(`about ${whose}`, { kind: "info" }),
     el("span", { class: "grow" }, one.text, el("span", { class: "muted small" }, ` · ${one.source.kind === "person" ? `said by ${(one.source.by || one.created_by) === boot.who ? "you" : one.source.by || one.created_by}` : `from ${one.source.kind}`}, `, at(one.created_at), one.expires_at && [", until ", at(one.expires_at)])),
     can("edit_memory") && button("Edit", edit, { icon: "edit", kind: "small", label: `Edit: ${one.text}` }),

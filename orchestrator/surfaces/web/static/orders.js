@@ -39,7 +39,7 @@ function row(one, again) {
   };
   return el(
     "li",
-    { class: "row" },
+    { class: "row", "data-key": one.trigger_id },
     chip(one.on, { kind: "info", icon: ICONS[/** @type {"mail"} */ (one.on)] }),
     el("span", { class: "grow" }, el("b", {}, one.name), " ", one.request, one.where.length > 0 && el("span", { class: "muted small" }, " where ", one.where.map((/** @type {string} */ part) => el("code", {}, part)))),
     el("span", { class: "muted small" }, `${one.asked} asked`),

@@ -2,6 +2,7 @@
 import { $, button, el, empty, notice } from "./dom.js";
 import { chart, shares } from "./charts.js";
 import { api } from "./net.js";
+import { renew } from "./renew.js";
 import { ZONE } from "./times.js";
 import { lasted, money } from "./values.js";
 
@@ -17,7 +18,7 @@ async function load() {
     const told = await api("/figures", { query: { days: asked, zone: ZONE } });
     if (asked === days) paint(told); // else another span was chosen meanwhile
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), load));
+    renew(body, notice(/** @type {any} */ (error), load));
   }
 }
 /** @param {any} told */
@@ -26,10 +27,10 @@ function paint(told) {
   const labels = told.days.map((/** @type {any} */ day) => new Date(`${day.date}T12:00`).toLocaleDateString(navigator.language, { day: "numeric", month: "short" }));
   const of = (/** @type {(day: any) => number|null} */ read) => told.days.map(read);
   if (!total.runs && !total.asks) {
-    body.replaceChildren(empty({ icon: "chart", title: "Nothing to draw yet", text: "Cost, time, asks and success appear here with the first requests.", command: "deputy demo" }));
+    renew(body, empty({ icon: "chart", title: "Nothing to draw yet", text: "Cost, time, asks and success appear here with the first requests.", command: "deputy demo" }));
     return;
   }
-  body.replaceChildren(
+  renew(body, 
     el(
       "div",
       { class: "page figures" },

@@ -34,7 +34,7 @@ async function listed() {
         "div",
         { class: "page stack" },
         page.faults.map((/** @type {any} */ fault) => notice({ message: `${fault.file}, line ${fault.line}: ${fault.message}`, fix: fault.fix })),
-        rows.length ? table("Workflows", ["Workflow", "Say", "Changes through", "Last outcomes", "Half within", ""], rows) : empty({ icon: "flow", title: "The library is empty", text: "A workflow does a known job without a model.", command: "deputy workflow ls" }),
+        rows.length ? table("Workflows", ["Workflow", "Say", "Changes through", "Last outcomes", "Half within", ""], rows) : empty({ icon: "flow", title: "The library is empty", text: "A workflow does a known job without a model.", command: "deputy init" }),
       ),
     );
   } catch (error) {

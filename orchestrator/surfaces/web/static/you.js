@@ -3,6 +3,7 @@ import { $, boot, button, can, card, chip, el, empty, notice } from "./dom.js";
 import { keysCard, signInsCard } from "./keyring.js";
 import { memoriesCard } from "./memory.js";
 import { api, every } from "./net.js";
+import { renew } from "./renew.js";
 import { signOut } from "./shell.js";
 import { ZONE } from "./times.js";
 import { toast } from "./toast.js";
@@ -19,19 +20,19 @@ async function load() {
       can("list_keys") ? api("/keys") : null,
       can("list_sessions") ? api("/sessions") : null,
     ]);
-    body.replaceChildren(
+    renew(body, 
       el(
         "div",
         { class: "page stack" },
         card("Who you are here", el("p", { class: "row" }, el("b", {}, me.name), el("span", { class: "muted" }, me.person), me.roles.map((/** @type {string} */ role) => chip(role, { kind: "info", icon: "key" })))),
-        person ? preferencesCard(person) : empty({ icon: "people", title: "The directory does not know you", text: "Preferences belong to a person of the directory.", command: "deputy people ls" }),
+        person ? preferencesCard(person) : empty({ icon: "people", title: "The directory does not know you", text: "Preferences belong to a person of the directory.", command: "deputy people import people.csv --inside firm.example" }),
         memories && memoriesCard(memories, load),
         keys && keysCard(keys.keys, load),
         sessions && signInsCard(sessions.sessions, load),
       ),
     );
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), load));
+    renew(body, notice(/** @type {any} */ (error), load));
   }
 }
 
