@@ -49,7 +49,8 @@ def card(approval: Mapping[str, Any], *, may_decide: bool, desk_url: str | None)
     blocks.append(kit.context(f"rule {kit.one_line(body.get('rule') or '–', 200)}{reason}"))
     for condition in (body.get("holds") or approval.get("preconditions") or ())[:5]:
         blocks.append(kit.context(f"must still hold: {kit.one_line(condition, 200)}"))
-    blocks.append(kit.context(_undo(body)))
+    if not body.get("undo"):  # that it can be is told once a door takes it back
+        blocks.append(kit.context(":warning: cannot be taken back"))
     if is_pending:
         blocks.append(kit.context(f"expires {kit.when(approval['expires_at'])} · `{approval['digest'][7:19]}`"))
         blocks += _buttons(approval, may_decide=may_decide, desk_url=desk_url)
@@ -161,10 +162,6 @@ def _sources(body: Mapping[str, Any]) -> list[str]:
             origin = f" ({kit.one_line(entry['source'], 120)})" if entry.get("source") else ""
             found.append(f"{kit.one_line(entry['value'], 90)}: {told}{origin}")
     return found
-
-
-def _undo(body: Mapping[str, Any]) -> str:
-    return f"can be taken back: {escape(str(body['undo']))}" if body.get("undo") else ":warning: cannot be taken back"
 
 
 def _buttons(approval: Mapping[str, Any], *, may_decide: bool, desk_url: str | None) -> list[Block]:

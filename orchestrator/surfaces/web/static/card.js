@@ -1,5 +1,5 @@
 // One card, whole: what will happen, to whom, where every identity came from, why it asks, what must hold, and what was decided before.
-import { button, chip, command, cut, el, icon, sentence, stateChip } from "./dom.js";
+import { button, can, chip, command, cut, el, icon, sentence, stateChip } from "./dom.js";
 import { differences, iconOf, picture, words } from "./effects.js";
 import { levelChip, outsideChip, personLine } from "./people.js";
 import { at, fromLocal, isInstant, now, since, toLocal } from "./times.js";
@@ -46,7 +46,7 @@ export function sections(card, beside, open) {
         { class: "grow" },
         el("h2", { tabindex: "-1", id: "card-title" }, body.title || card.tool),
         el("p", { class: "muted small" }, `as ${beside?.people?.[body.as]?.name || body.as}`, " · ", card.state === "pending" ? ["asked ", since(card.created_at), " · ", el("span", { class: soon < 24 ? "soon" : "" }, since(card.expires_at, { future: "expires in {}", past: "expired {} ago" }))] : ["decided ", since(card.decided_at), card.decided_by?.length ? ` by ${card.decided_by.map((/** @type {string} */ one) => beside?.people?.[one]?.name || one).join(", ")}` : ""]),
-        el("p", { class: "row flags" }, flags(body), body.undo && chip("Can be undone", { icon: "undo", title: body.undo })),
+        el("p", { class: "row flags" }, flags(body), body.undo && can("undo_run") && chip("Can be undone", { icon: "undo", title: body.undo })),
       ),
     ),
     card.state !== "pending" && progress(card),
