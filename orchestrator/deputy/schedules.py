@@ -174,14 +174,6 @@ class Schedules:
         with self._store.read() as tx:
             return digests.digest(tx, who.principal_id, since or now - timedelta(days=1), now)
 
-    def _shown(self, tx: Tx, schedule: Schedule, limit: int) -> dict[str, Any]:
-        times = table.history(tx, schedule.schedule_id, limit=limit)
-        return schedule.as_json() | {"firings": [one.as_json() for one in times]}
-
-
-def _own(tx: Tx, who: Principal, name: str) -> Schedule:
-    for one in table.every(tx, owner=who.principal_id):
-        if name in (one.name, one.schedule_id):
     def troubles(self, who: Principal, since: datetime | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
         """The person's own times that did not start, or did not end as expected, after then (a week, unless said): newest first."""
         with self._store.read() as tx:
@@ -191,6 +183,14 @@ def _own(tx: Tx, who: Principal, name: str) -> Schedule:
             for name, one in found
         ]
 
+    def _shown(self, tx: Tx, schedule: Schedule, limit: int) -> dict[str, Any]:
+        times = table.history(tx, schedule.schedule_id, limit=limit)
+        return schedule.as_json() | {"firings": [one.as_json() for one in times]}
+
+
+def _own(tx: Tx, who: Principal, name: str) -> Schedule:
+    for one in table.every(tx, owner=who.principal_id):
+        if name in (one.name, one.schedule_id):
             return one
     raise NotFound(f"there is no schedule {name!r} of yours", fix="see: deputy schedule ls")
 

@@ -190,9 +190,9 @@ def _tell(
         }
         ending = endings.Ending(state=State.FAILED, error=error)
         endings.finish(tx, items.row(tx, item_id), ending, now=now, actor="clock", why=why)
-        kind, count = f"schedule.{state.value}", count or len(ats)
         for at in ats:
             schedules.change(tx, schedule.schedule_id, at, state, item_id=item_id)
+        kind, count = f"schedule.{state.value}", count or len(ats)
         attention.announce(tx, schedule, kind, max(ats), why, item_id, now, count=count)
 
 

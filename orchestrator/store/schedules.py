@@ -98,7 +98,6 @@ def since(tx: Tx, owner: str, start: datetime) -> list[tuple[str, Firing]]:
     return [(row.name, firing_of(row)) for row in tx.c.execute(stmt)]
 
 
-def audit(tx: Tx, kind: str, schedule: Schedule, by: str, now: datetime, **more: Any) -> None:
 def troubles(tx: Tx, owner: str, since: datetime, limit: int) -> list[tuple[str, Firing]]:
     """(schedule's name, firing) of an owner that did not start, or did not end as expected, after then; the newest first."""
     stmt = (
@@ -124,6 +123,7 @@ def latest(tx: Tx) -> list[tuple[Schedule, Firing]]:
     return [(one, found[one.schedule_id]) for one in every(tx) if one.schedule_id in found]
 
 
+def audit(tx: Tx, kind: str, schedule: Schedule, by: str, now: datetime, **more: Any) -> None:
     """`more`: what else the event says; `item_id` names its item."""
     item_id = more.pop("item_id", None)
     body = {"schedule": schedule.schedule_id, "name": schedule.name, "rule": str(schedule.when), **more}

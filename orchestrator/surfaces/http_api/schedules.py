@@ -10,9 +10,9 @@ from orchestrator.domain.schedule import Kind, Missed, Overlap
 from orchestrator.surfaces.http_api.endpoint import CURSOR, LIMIT, Call, Endpoint
 from orchestrator.surfaces.http_api.items import PRIORITY, TIME, moment
 from orchestrator.surfaces.http_api.paging import page
-
 from orchestrator.surfaces.http_api.shapes import TEXT, many, maybe, one
 from orchestrator.surfaces.http_api.shapes import TIME as INSTANT
+
 SCHEDULE = {"$ref": "#/components/schemas/Schedule"}
 RULE = {
     "type": "string",
@@ -47,6 +47,17 @@ NEW = {
 }
 CHANGED = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": FIELDS}
 
+TROUBLE = one(
+    schedule_id=TEXT,
+    name=TEXT,
+    at=INSTANT,
+    state=TEXT,
+    item_id=maybe(TEXT),
+    why=TEXT,
+    settled_at=INSTANT,
+    fix=TEXT,
+)
+
 
 def listed(call: Call) -> Any:
     found, more = page(
@@ -72,17 +83,6 @@ def _read(said: dict[str, Any]) -> dict[str, Any]:
 def preview(call: Call) -> Any:
     said = call.body
     return call.desk.schedules.preview(
-TROUBLE = one(
-    schedule_id=TEXT,
-    name=TEXT,
-    at=INSTANT,
-    state=TEXT,
-    item_id=maybe(TEXT),
-    why=TEXT,
-    settled_at=INSTANT,
-    fix=TEXT,
-)
-
         call.who, said["when"], count=said.get("count", 5), after=moment(said.get("after"))
     )
 
@@ -145,6 +145,20 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
+        path="/schedules/troubles",
+        name="schedule_troubles",
+        says="Your own times that did not start or did not end as expected, after then (a week, unless said); newest first.",
+        scope="read",
+        do=lambda call: {
+            "troubles": call.desk.schedules.troubles(
+                call.who, moment(call.query.get("since")), limit=call.query.get("limit", 100)
+            )
+        },
+        query={"since": TIME, "limit": LIMIT},
+        answer=one(troubles=many(TROUBLE)),
+    ),
+    Endpoint(
+        method="GET",
         path=ONE,
         name="show_schedule",
         says="One of yours, by name or id, with its latest times and what became of each.",
@@ -168,20 +182,6 @@ ENDPOINTS = (
         method="DELETE",
         path=ONE,
         name="remove_schedule",
-    Endpoint(
-        method="GET",
-        path="/schedules/troubles",
-        name="schedule_troubles",
-        says="Your own times that did not start or did not end as expected, after then (a week, unless said); newest first.",
-        scope="read",
-        do=lambda call: {
-            "troubles": call.desk.schedules.troubles(
-                call.who, moment(call.query.get("since")), limit=call.query.get("limit", 100)
-            )
-        },
-        query={"since": TIME, "limit": LIMIT},
-        answer=one(troubles=many(TROUBLE)),
-    ),
         says="The schedule as it was; it is gone.",
         scope="submit",
         do=change("remove"),
