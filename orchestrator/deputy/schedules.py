@@ -13,10 +13,12 @@ from orchestrator.deputy.views import allowed
 from orchestrator.deputy.words import check_budget
 from orchestrator.domain import checks, recurrence, schedule_news
 from orchestrator.domain import schedule as rules
+from orchestrator.domain import unattended as words
 from orchestrator.domain.checks import Check
 from orchestrator.domain.item import DEFAULT_PRIORITY, PRIORITY_RANGE
 from orchestrator.domain.principal import Principal
 from orchestrator.domain.schedule import Kind, Missed, Overlap, Schedule
+from orchestrator.domain.unattended import Unattended
 from orchestrator.errors import NotEligible, NotFound, UsageError
 from orchestrator.store import digests, firings
 from orchestrator.store import people as people_table
@@ -59,14 +61,16 @@ class Schedules:
         overlap: str = Overlap.SKIP.value,
         grace: timedelta = rules.GRACE,
         asks_wait: timedelta | None = None,
+        unattended: Mapping[str, Any] | None = None,
         expects: Sequence[str] = (),
         reply_to: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """A standing order of the person's own: `request` is asked, as they, at each time of `when`. Only a person gives one.
 
-        `when`: words, cron or RRULE; without a zone, in the person's own. `asks_wait`: cards and questions of a run expire so
-        long after it began, and what waits for them is denied; None: as long as each does by itself. `expects`: checks of what
-        a run leaves behind. `kind` "digest": no run, but the person's digest; `request` may be empty then.
+        `when`: words, cron or RRULE; without a zone, in the person's own. `unattended`: {"until", "then", "answer"}: until
+        when cards and questions of a run wait, and what becomes of a question then (`domain.unattended`); None: as long as each
+        does by itself. `asks_wait`: the same as a span, and then no. `expects`: checks of what a run leaves behind. `kind`
+        "digest": no run, but the person's digest; `request` may be empty then.
         """
         if not who.is_human:
             raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
@@ -91,7 +95,7 @@ class Schedules:
                 missed=_one_of(Missed, missed, "missed"),
                 overlap=_one_of(Overlap, overlap, "overlap"),
                 grace=_checked_span(grace, "the grace"),
-                asks=None if asks_wait is None else _checked_span(asks_wait, "the wait of asks"),
+                unattended=_checked_wait(who, now, asks_wait, unattended),
                 expects=_checked_expects(expects),
                 reply_to=reply_to,
                 created_at=now,
@@ -141,15 +145,19 @@ class Schedules:
             return found.as_json()
 
     def update(self, who: Principal, name: str, **fields: Any) -> dict[str, Any]:
-        """Changes what is named, as `add` takes it: when, request, options, priority, missed, overlap, grace, asks_wait, expects."""
+        """Changes what is named, as `add` takes it: when, request, options, priority, missed, overlap, grace, asks_wait,
+        unattended, expects."""
         _may_change(who)
+        _one_wait(fields.get("asks_wait"), fields.get("unattended"))
         unknown = sorted(set(fields) - set(_CHANGES))
         if unknown:
             raise UsageError(f"{unknown[0]!r} cannot be changed", fix=f"one of: {', '.join(_CHANGES)}")
         with self._store.tx() as tx:
             found, now = table.named(tx, who.principal_id, name), clock.now()
             for field, value in fields.items():
-                if field == "when":
+                if field in ("asks_wait", "unattended"):
+                    found = replace(found, unattended=_checked_wait(who, now, **{field: value}))
+                elif field == "when":
                     found = replace(found, when=recurrence.parse(value, zone=found.when.zone, now=now))
                 else:
                     column, read = _CHANGES[field]
@@ -253,6 +261,24 @@ def _checked_priority(priority: int) -> int:
     return priority
 
 
+def _one_wait(asks_wait: Any, wait: Any) -> None:
+    if asks_wait is not None and wait is not None:
+        raise UsageError("the wait is given twice", fix="give `unattended` alone")
+
+
+def _checked_wait(
+    who: Principal, now: datetime, asks_wait: timedelta | None = None, unattended: Mapping[str, Any] | None = None
+) -> Unattended | None:
+    _one_wait(asks_wait, unattended)
+    said = unattended
+    if asks_wait is not None:
+        said = {"until": words.spelled(_checked_span(asks_wait, "the wait of asks"))}
+    if said is None:
+        return None
+    _check_text(str(said.get("answer") or ""))
+    return words.read(said, by=who.principal_id, now=now)
+
+
 def _checked_span(span: timedelta, what: str) -> timedelta:
     if not timedelta(seconds=1) <= span <= timedelta(days=31):
         raise UsageError(f"{what} cannot be {span}", fix="between a second and 31 days")
@@ -267,6 +293,7 @@ _CHANGES: Mapping[str, tuple[str, Any]] = {
     "missed": ("missed", lambda value: _one_of(Missed, value, "missed")),
     "overlap": ("overlap", lambda value: _one_of(Overlap, value, "overlap")),
     "grace": ("grace", lambda value: _checked_span(value, "the grace")),
-    "asks_wait": ("asks", lambda value: None if value is None else _checked_span(value, "the wait of asks")),
+    "asks_wait": ("unattended", None),
+    "unattended": ("unattended", None),
     "expects": ("expects", _checked_expects),
 }

@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator.domain import recurrence
 from orchestrator.domain.checks import Check
 from orchestrator.domain.recurrence import When
+from orchestrator.domain.unattended import Unattended
 
 GRACE = timedelta(minutes=10)
 MOST_AT_ONCE = 24  # late times that `run-all` makes up for; also how many may stand in a queue
@@ -60,8 +61,8 @@ OPEN = frozenset({FiringState.QUEUED, FiringState.STARTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """`owner`: whose words, accounts and worklist. `asks`: how long after its start a run's questions and cards wait, None: as
-    long as each of them does by itself. `next_at`: None while it is paused or when its rule has ended."""
+    """`owner`: whose words, accounts and worklist. `unattended`: until when a run's questions and cards wait, and what stands
+    then; None: as long as each of them does by itself. `next_at`: None while it is paused or when its rule has ended."""
 
     schedule_id: str
     name: str
@@ -74,7 +75,7 @@ class Schedule:
     missed: Missed = Missed.RUN_LATEST
     overlap: Overlap = Overlap.SKIP
     grace: timedelta = GRACE
-    asks: timedelta | None = None
+    unattended: Unattended | None = None
     expects: Sequence[Check] = ()
     reply_to: Mapping[str, Any] | None = None
     active: bool = True
@@ -84,6 +85,11 @@ class Schedule:
     @property
     def state(self) -> str:
         return "paused" if not self.active else "active" if self.next_at is not None else "ended"
+
+    @property
+    def asks(self) -> timedelta | None:
+        """How long after its start a run's questions and cards wait, where that is a span."""
+        return self.unattended.span if self.unattended is not None else None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -101,6 +107,7 @@ class Schedule:
             "overlap": self.overlap.value,
             "grace_s": int(self.grace.total_seconds()),
             "asks_wait_s": int(self.asks.total_seconds()) if self.asks is not None else None,
+            "unattended": self.unattended.as_json() if self.unattended is not None else None,
             "expects": [str(one) for one in self.expects],
             "state": self.state,
             "next_at": self.next_at.isoformat() if self.next_at is not None else None,

@@ -10,9 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain import checks
+from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.item import FINAL, State, WaitKind
 from orchestrator.domain.schedule import FiringState, Schedule
-from orchestrator.store import habits, items, outbox, schedules, slack_people, waits, worklist
+from orchestrator.domain.unattended import Then
+from orchestrator.store import connections, habits, items, outbox, people, schedules, slack_people, waits, worklist
 from orchestrator.store.database import Tx
 from orchestrator.store.items import W
 from orchestrator.store.schedule_tables import firings
@@ -159,7 +161,7 @@ def attend(tx: Tx, schedule: Schedule, now: datetime) -> None:
         elif twin is not None:
             _supersede(tx, schedule, one, twin, now)
         elif one.asks_until is not None and one.asks_until <= now and WaitKind.ANSWER.value in one.waits:
-            worklist.cancel(tx, str(one.item_id), "clock", now, "nobody answered in time")
+            _unanswered(tx, schedule, one, now)
         elif WaitKind.RECONSENT.value in one.waits and not one.told:
             schedules.change(tx, schedule.schedule_id, one.at, one.state, told=True)
             why = "it waits for a connection of its owner's that has lapsed"
@@ -194,6 +196,41 @@ def _supersede(tx: Tx, schedule: Schedule, one: Standing, twin: Standing, now: d
     told = {"state": FiringState.SUPERSEDED.value, "why": why, "settled_at": now}
     if schedules.change(tx, schedule.schedule_id, one.at, one.state, **told):
         announce(tx, schedule, "schedule.superseded", one.at, why, one.item_id, now)
+
+
+def _unanswered(tx: Tx, schedule: Schedule, one: Standing, now: datetime) -> None:
+    """The wait for answers is over: the schedule's default answers every open question, or the run ends.
+
+    INVARIANT: what a default says is nobody's word for the guard, as a program's answer is: it chooses a way and permits nothing.
+    """
+    rule, root_id = schedule.unattended, str(one.item_id)
+    tree = [row.item_id for row in items.lock_all(tx, [each.item_id for each in worklist.tree(tx, root_id)])]
+    asked = [wait for wait in waits.open_of_items(tx, tree) if wait.kind is WaitKind.ANSWER]
+    if not asked:
+        return  # somebody has answered a moment ago
+    chosen = [rule.choice(wait.payload.get("choices") or ()) if rule is not None else None for wait in asked]
+    if rule is None or None in chosen or is_gone(tx, schedule.owner):
+        why = "nobody answered in time"
+        if rule is not None and rule.then is Then.DEFAULT and None in chosen:
+            why += ", and the schedule's default is not one choice of what was asked"
+        worklist.cancel(tx, root_id, "clock", now, why)
+        return
+    by = f"schedule of {schedule.owner}"
+    for wait, value in zip(asked, chosen, strict=True):
+        waits.answer(tx, wait.item_id, wait.wait_id, value, by, now)
+        body = {"wait_id": wait.wait_id, "kind": wait.kind.value, "by": rule.origin, "schedule": schedule.schedule_id}
+        tx.audit(AuditEvent(kind="item.answered", actor="clock", at=now.isoformat(), item_id=wait.item_id, body=body))
+    announce(
+        tx, schedule, "schedule.defaulted", one.at, f"nobody answered in time: answered {rule.origin}", root_id, now
+    )
+
+
+def is_gone(tx: Tx, owner: str) -> bool:
+    """Whether there is a directory, it does not know the owner, and no account of theirs is connected."""
+    known = people.all(tx)
+    if not known or any(one.address == owner for one in known):
+        return False
+    return not any(one.owner == owner and one.state == "active" for one in connections.every(tx))
 
 
 def announce(

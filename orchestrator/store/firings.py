@@ -16,7 +16,7 @@ from orchestrator.domain import boundary, schedule_news
 from orchestrator.domain import schedule as rules
 from orchestrator.domain.item import Origin, State
 from orchestrator.domain.schedule import Due, FiringState, Kind, Overlap, Schedule
-from orchestrator.store import attention, connections, digests, endings, items, people, schedules, worklist
+from orchestrator.store import attention, digests, endings, items, schedules, worklist
 from orchestrator.store.attention import Standing
 from orchestrator.store.database import Tx
 from orchestrator.store.schedule_tables import schedules as table
@@ -65,7 +65,7 @@ def _take(tx: Tx, schedule: Schedule, now: datetime) -> int:
         schedules.audit(tx, "schedule.ended", schedule, "clock", now)
     if found.dropped_count:
         _tell_missed(tx, schedule, found, now)
-    if (found.make_up or found.start) and _is_gone(tx, schedule.owner):
+    if (found.make_up or found.start) and attention.is_gone(tx, schedule.owner):
         _tell_stopped(tx, schedule, [*found.make_up, *found.start], now)
         return len(found.make_up) + len(found.start)
     for at in found.make_up:
@@ -103,7 +103,8 @@ def go_on(tx: Tx, schedule: Schedule, now: datetime) -> None:
 
 
 def _start(tx: Tx, schedule: Schedule, at: datetime, now: datetime, expect: FiringState) -> None:
-    until = now + schedule.asks if schedule.asks is not None else None
+    rule = schedule.unattended
+    until = rule.ends(now, schedule.when.zone) if rule is not None else None
     new = NewItem(
         request=schedule.request,
         requester=schedule.owner,
@@ -194,11 +195,3 @@ def _tell(
             schedules.change(tx, schedule.schedule_id, at, state, item_id=item_id)
         kind, count = f"schedule.{state.value}", count or len(ats)
         attention.announce(tx, schedule, kind, max(ats), why, item_id, now, count=count)
-
-
-def _is_gone(tx: Tx, owner: str) -> bool:
-    """Whether there is a directory, it does not know the owner, and no account of theirs is connected."""
-    known = people.all(tx)
-    if not known or any(one.address == owner for one in known):
-        return False
-    return not any(one.owner == owner and one.state == "active" for one in connections.every(tx))

@@ -93,6 +93,12 @@ def _reviews(c: sa.Connection) -> None:
     metadata.create_all(c, tables=[reviews])
 
 
+def _unattended(c: sa.Connection) -> None:
+    if any(column["name"] == "unattended" for column in sa.inspect(c).get_columns("schedules")):
+        return  # a database older than its schedules got them whole
+    c.execute(sa.text("alter table schedules add column unattended text"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", _first_tables),
     Migration(2, "task agents: packets, budgets, memories", _agents),
@@ -106,6 +112,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(10, "schedules and their firings", _schedules),
     Migration(11, "the Slack bot, thumbs", _slack),
     Migration(12, "what was seen of tool servers", _reviews),
+    Migration(13, "until when schedules wait, and what stands then", _unattended),
 )
 
 

@@ -29,6 +29,7 @@ schedules = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("next_at", UtcDateTime),  # null: paused, or its rule has ended
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("unattended", Json),  # domain.unattended; null: `asks_s`, and then no
     sa.UniqueConstraint("tenant_id", "owner", "name", name="schedules_name"),
 )
 _coming = schedules.c.next_at.is_not(None)

@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.domain import checks, recurrence, schedule_news
+from orchestrator.domain import checks, recurrence, schedule_news, unattended
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.schedule import Firing, FiringState, Kind, Missed, Overlap, Schedule
+from orchestrator.domain.unattended import Unattended
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import items
 from orchestrator.store.database import Tx
@@ -143,13 +144,22 @@ def schedule_of(row: Any) -> Schedule:
         missed=Missed(row.missed),
         overlap=Overlap(row.overlap),
         grace=timedelta(seconds=row.grace_s),
-        asks=timedelta(seconds=row.asks_s) if row.asks_s is not None else None,
+        unattended=_unattended(row),
         expects=checks.many(row.expects),
         reply_to=row.reply_to,
         active=row.active,
         next_at=row.next_at,
         created_at=row.created_at,
     )
+
+
+def _unattended(row: Any) -> Unattended | None:
+    if row.unattended is not None:
+        return unattended.stored(row.unattended)
+    if row.asks_s is None:
+        return None
+    until = unattended.spelled(timedelta(seconds=row.asks_s))
+    return Unattended(until=until, set_by=row.owner, set_at=row.created_at)
 
 
 def firing_of(row: Any) -> Firing:
@@ -234,4 +244,5 @@ def _row(tx: Tx, schedule: Schedule) -> dict[str, Any]:
         "active": schedule.active,
         "next_at": schedule.next_at,
         "created_at": schedule.created_at,
+        "unattended": schedule.unattended.as_json() if schedule.unattended is not None else None,
     }

@@ -126,6 +126,7 @@ class RemoteSchedules(Schedules):
         overlap: str = Overlap.SKIP.value,
         grace: timedelta = rules.GRACE,
         asks_wait: timedelta | None = None,
+        unattended: Mapping[str, Any] | None = None,
         expects: Sequence[str] = (),
         reply_to: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
@@ -139,10 +140,21 @@ class RemoteSchedules(Schedules):
             "missed": missed,
             "overlap": overlap,
             "grace_s": grace.total_seconds(),
-            "asks_wait_s": None if asks_wait is None else asks_wait.total_seconds(),
             "expects": [*expects],
         }
+        if asks_wait is not None:
+            said["asks_wait_s"] = asks_wait.total_seconds()
+        if unattended is not None:
+            said["unattended"] = dict(unattended)
         return dict(self._line.post("schedules", body=said))
+
+    def update(self, who: Principal, name: str, **fields: Any) -> dict[str, Any]:
+        said = dict(fields)
+        for span in ("grace", "asks_wait"):
+            if span in said:
+                given = said.pop(span)
+                said[f"{span}_s"] = None if given is None else given.total_seconds()
+        return dict(self._line.call("PATCH", "schedules", name, body=said))
 
     def all(self, who: Principal) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -7,13 +7,15 @@ from typing import Any
 
 from orchestrator.domain.item import DEFAULT_PRIORITY
 from orchestrator.domain.schedule import Kind, Missed, Overlap
+from orchestrator.domain.unattended import Then
 from orchestrator.surfaces.http_api.endpoint import CURSOR, LIMIT, Call, Endpoint
 from orchestrator.surfaces.http_api.items import PRIORITY, TIME, moment
 from orchestrator.surfaces.http_api.paging import page
-from orchestrator.surfaces.http_api.shapes import TEXT, many, maybe, one
+from orchestrator.surfaces.http_api.shapes import MAP, TEXT, many, maybe, one, ref
 from orchestrator.surfaces.http_api.shapes import TIME as INSTANT
 
-SCHEDULE = {"$ref": "#/components/schemas/Schedule"}
+WAIT = one(until=TEXT, then={"enum": sorted(Then)}, answer=maybe(TEXT), set_by=TEXT, set_at=INSTANT)
+SCHEDULE = {"allOf": [ref("Schedule"), one(unattended=maybe(WAIT), expects=many(TEXT), options=MAP)]}
 RULE = {
     "type": "string",
     "minLength": 1,
@@ -32,7 +34,30 @@ FIELDS: dict[str, Any] = {
     "missed": {"enum": sorted(Missed)},
     "overlap": {"enum": sorted(Overlap)},
     "grace_s": SECONDS,
-    "asks_wait_s": {**SECONDS, "type": ["number", "null"]},
+    "unattended": {
+        "type": ["object", "null"],
+        "description": "What becomes of what a run asks while nobody answers. Null: each waits as long as it does by itself.",
+        "required": ["until"],
+        "additionalProperties": False,
+        "properties": {
+            "until": {
+                "type": "string",
+                "maxLength": 20,
+                "description": 'A span after the run began, "2h30m", or the first such time of day in the schedule\'s zone, "10:00".',
+            },
+            "then": {
+                "enum": sorted(Then),
+                "description": "deny: cards are denied, a run with an open question is cancelled. default: `answer` answers "
+                "questions that offer it as a choice. A card is never approved by a default.",
+            },
+            "answer": {
+                "type": ["string", "null"],
+                "maxLength": 1000,
+                "description": "The choice that `default` names.",
+            },
+        },
+    },
+    "asks_wait_s": {**SECONDS, "type": ["number", "null"], "description": "`unattended` as a span, and then deny."},
     "expects": {"type": "array", "items": {"type": "string", "maxLength": 1000}, "maxItems": 50},
 }
 NEW = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,22 @@ from orchestrator.surfaces.cli.times import shown
 
 if TYPE_CHECKING:
     from orchestrator.surfaces.cli.view import Row
+
+NONE = "none"
+_THINKING = ("budget", "agent", "workflow", "inputs")
+
+
+def waiting(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what becomes of what a run asks while nobody answers."""
+    for option in (
+        click.option("--answer", metavar="CHOICE", help="What --then default answers, where a question offers it."),
+        click.option("--then", type=click.Choice(["deny", "default"]),
+                     help="Then: no (usual), or the answer named for questions. Cards are denied either way."),
+        click.option("--unattended-until", "until", metavar="WHEN",
+                     help="Its cards and questions wait until then: 2h30m, or 10:00 in its zone; default: their own."),
+    ):  # fmt: skip
+        verb = option(verb)
+    return verb
 
 
 @click.group()
@@ -34,7 +50,8 @@ def command() -> None:
 @click.option("--overlap", type=click.Choice(["skip", "queue", "replace"]), default="skip", show_default=True,
               help="A time at which the run before is still at work.")  # fmt: skip
 @click.option("--grace", default="10m", show_default=True, metavar="SPAN", help="Later than this counts as missed.")
-@click.option("--asks-wait", metavar="SPAN", help="Its cards and questions wait so long, then no; default: their own.")
+@click.option("--asks-wait", metavar="SPAN", help="The same as --unattended-until SPAN --then deny.")
+@waiting
 @click.option("--expect", "expects", multiple=True, metavar="CHECK", help="e.g. effects>=1, state=done, text~invoice.")
 @click.option("--budget", metavar="NAME=N,…", help="Of each run, e.g. calls=20,usd=0.50.")
 @click.option("--agent", metavar="NAME", help="A predefined agent does it.")
@@ -54,6 +71,9 @@ def add(
     overlap: str,
     grace: str,
     asks_wait: str | None,
+    until: str | None,
+    then: str | None,
+    answer: str | None,
     expects: Sequence[str],
     budget: str | None,
     agent: str | None,
@@ -84,11 +104,62 @@ def add(
         overlap=overlap,
         grace=_span(grace),
         asks_wait=_span(asks_wait) if asks_wait is not None else None,
+        unattended=_unattended(until, then, answer),
         expects=expects,
     )
     _told(session, made, speaker)
     if _nobody_stays(session):
         session.output.note("Nobody works right now: it comes in time while `deputy worker` or `deputy serve` runs.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--when", metavar="RULE", help="A new rule; times count from now.")
+@click.option("--ask", "request", metavar="TEXT", help="What is asked, in your words.")
+@click.option("--missed", type=click.Choice(["skip", "run-latest", "run-all"]))
+@click.option("--overlap", type=click.Choice(["skip", "queue", "replace"]))
+@click.option("--grace", metavar="SPAN", help="Later than this counts as missed.")
+@waiting
+@click.option("--expect", "expects", multiple=True, metavar="CHECK", help="In place of all there were; none: no check.")
+@click.option("--budget", metavar="NAME=N,…", help="Of each run; none: the usual one.")
+@click.option("--agent", metavar="NAME", help="A predefined agent does it; none: nobody is named.")
+@click.option("--workflow", metavar="NAME", help="This workflow does it; none: what fits.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="For the workflow.")
+@click.option("--priority", type=int)
+@options.speaker
+@options.as_json
+@options.session
+def edit(
+    session: Session,
+    name: str,
+    until: str | None,
+    then: str | None,
+    answer: str | None,
+    grace: str | None,
+    expects: Sequence[str],
+    speaker: str | None,
+    **given: Any,
+) -> None:
+    """Change what is named; the rest stays. `none` takes a limit, a check or a wait away."""
+    who, room = session.who(speaker), session.desk.schedules
+    known = room.one(who, name, limit=1)
+    thought = _options(session, known["options"], {part: given.pop(part) for part in _THINKING})
+    changed = {part: value for part, value in given.items() if value is not None}
+    if thought != known["options"]:
+        changed["options"] = thought
+    if grace is not None:
+        changed["grace"] = _span(grace)
+    if expects:
+        changed["expects"] = [] if expects == (NONE,) else list(expects)
+    if until == NONE:
+        changed["unattended"] = None
+    elif until or then or answer:
+        wait = known["unattended"] or {}
+        stays = answer or (None if then == "deny" else wait.get("answer"))
+        changed["unattended"] = _unattended(until or wait.get("until"), then or wait.get("then"), stays)
+    if not changed:
+        raise click.UsageError("nothing to change was named: see deputy schedule edit --help")
+    _told(session, room.update(who, known["schedule_id"], **changed), speaker)
 
 
 @command.command()
@@ -261,14 +332,32 @@ def _since(session: Session, text: str, who: Any) -> datetime:
 
 
 def _span(text: str) -> timedelta:
-    """ "90s", "10m", "2h30m", "1d"."""
-    import re
+    from orchestrator.domain import unattended
 
-    parts = re.fullmatch(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m(?:in)?)?\s*(?:(\d+)s)?", text.strip().lower())
-    if parts is None or not any(parts.groups()):
-        raise click.UsageError(f"{text!r} is no span of time: write e.g. 10m, 2h30m or 1d")
-    days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return unattended.span(text)
+
+
+def _unattended(until: str | None, then: str | None, answer: str | None) -> dict[str, Any] | None:
+    if until is None and (then or answer):
+        raise click.UsageError("--then and --answer say what comes after a wait: add --unattended-until")
+    return None if until is None else {"until": until, "then": then or "deny", "answer": answer}
+
+
+def _options(session: Session, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Who does it, with what, within which limits: as it was, but for what is given."""
+    from orchestrator.surfaces.cli.commands.ask import check_workflow, thinking, wishes
+
+    inputs = given["inputs"]
+    said = {part: value for part, value in given.items() if value not in (None, NONE, ())}
+    fresh = wishes(workflow=said.get("workflow"), no_match=False, inputs=inputs, approve_all=False)
+    fresh |= thinking(agent=said.get("agent"), agents=None, model=None, plan=False, budget=said.get("budget"))
+    kept = {part: value for part, value in known.items() if given.get(part) != NONE}
+    made = {**kept, **fresh}
+    if (name := made.get("workflow")) is None:
+        made = {part: value for part, value in made.items() if part != "input" or inputs}
+    elif "workflow" in fresh or inputs:
+        check_workflow(session, name, made.get("input", {}))
+    return made
 
 
 def _wall(one: Mapping[str, Any]) -> str:
@@ -280,10 +369,18 @@ def _told(session: Session, one: Mapping[str, Any], speaker: str | None, state: 
     session.output.answer(one, _facts({**one, **({"state": state} if state else {})}, zone))
 
 
+def _wait(wait: Mapping[str, Any] | None) -> str:
+    if wait is None:
+        return "what it asks waits as long as each does by itself"
+    if wait["then"] == "deny":
+        return f"until {wait['until']}, then no"
+    return f"until {wait['until']}; then “{wait['answer']}” answers a question that offers it, and a card is denied"
+
+
 def _facts(one: Mapping[str, Any], zone: str) -> Any:
     from orchestrator.surfaces.cli import view
 
-    wait = one["asks_wait_s"]
+    limits = one["options"].get("budget") or {}
     return view.facts(
         [
             ("schedule", one["name"]),
@@ -293,7 +390,9 @@ def _facts(one: Mapping[str, Any], zone: str) -> Any:
             ("asks", one["request"]),
             ("missed", one["missed"]),
             ("overlap", one["overlap"]),
-            ("its asks wait", f"{timedelta(seconds=wait)}, then no" if wait else "as long as each does by itself"),
+            ("unattended", _wait(one["unattended"])),
             ("expects", " and ".join(one["expects"]) or "that it is done"),
+            ("budget", ", ".join(f"{name}={most}" for name, most in limits.items()) or "the usual one"),
+            ("as", one["owner"]),
         ]
     )
