@@ -15,7 +15,6 @@ HEADS = {
     "waiting": "waits for a connection",
     "replaced": "was ended for a later run",
     "defaulted": "went on with its default answer",
-    "defaulted": "went on by its default",
 }
 
 
