@@ -120,7 +120,7 @@ class Desk:
 def park_one(tx: Tx, title: str, owner: str, to: str, eligible: str) -> str:
     now = clock.now()
     made, _ = worklist.submit(tx, NewItem(request=f"Set up “{title}”", requester=owner, priority=-1000), now)
-    mine = _claimed(tx, made, now)
+    mine = claimed(tx, made, now)
     run_id = runs.start(tx, mine, route="match", workflow="book-group-meeting", version="1.0.0", pins={}, now=now)
     steplog.append(
         tx,
@@ -166,7 +166,7 @@ def park_one(tx: Tx, title: str, owner: str, to: str, eligible: str) -> str:
     return card.approval_id
 
 
-def _claimed(tx: Tx, item_id: str, now: datetime) -> Lease:
+def claimed(tx: Tx, item_id: str, now: datetime) -> Lease:
     """The new item's lease; items that a decision has woken meanwhile end."""
     while True:
         claimed = lease.claim(tx, WORKER, now)
