@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from connectors.conformance import Provider
-from connectors.conformance.provider import new_key, new_word
+from connectors.conformance.provider import new_word
 from connectors.google.connector import open_connector
-from connectors.spec import Absent, Done
-from tests.connectors.attempts import ANSWER_S, Outcome, arm, look, perform, runs
+from tests.connectors.attempts import ANSWER_S, Attempt, arm, is_true, look, perform_alone, runs
+from tests.connectors.gated import Gated
 from tests.connectors.google.world import COLLEAGUE, FURTHER_TOKENS, World, a_mail
 from tests.services.fault_proxy import FaultProxy
 
@@ -60,24 +60,34 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(runs(80)))
 def test_a_mail_is_there_once_or_not_at_all(world: World, broken: tuple[FaultProxy, Provider], seed: int) -> None:
     """And what the caller was told, or would be told when it asks, is what Gmail holds."""
+    _attempt(world, broken, seed, perform_alone)
+
+
+@pytest.mark.parametrize("seed", range(runs(20, share=10)))
+def test_what_the_gate_attempts_is_there_once_or_not_at_all(
+    world: World, broken: tuple[FaultProxy, Provider], gated: Gated, seed: int
+) -> None:
+    """And the ledger says which."""
+    _attempt(world, broken, 10_000 + seed, gated.perform)
+
+
+def _attempt(world: World, broken: tuple[FaultProxy, Provider], seed: int, attempt: Attempt) -> None:
     line, provider = broken
     credentials = dict(world.account.credentials) | {"access_token": FURTHER_TOKENS[seed // 4 % len(FURTHER_TOKENS)]}
     world = world.with_(credentials=credentials)
     provider = replace(provider, account=world.account)
     draw = random.Random(seed)
-    tool, word, key = draw.choice(sorted(WRITES)), new_word(), new_key()
+    tool, word = draw.choice(sorted(WRITES)), new_word()
     args = _args(world, tool, word)
     for _ in range(draw.randint(1, 4)):
         arm(draw, line, draw.choice(WRITES[tool] if draw.random() < 0.7 else READS))
 
-    outcome = perform(provider, tool, args, key)
+    outcome, key = attempt(provider, tool, args)
 
     line.disarm()
     there = _count(world, tool, word)
-    assert there == {Outcome.DONE: 1, Outcome.NOT_DONE: 0}.get(outcome, there)
-    assert there in (0, 1)
-    if outcome is not Outcome.IN_DOUBT:
-        assert isinstance(look(provider, tool, args, key), Done if there else Absent)
+    found = look(provider, tool, args, key) if key else None
+    assert is_true(outcome, there, found), (tool, outcome, there, found)
     for draft in world.ask("GET", "/gmail/v1/users/me/drafts?maxResults=500").get("drafts", ()):
         world.ask("DELETE", f"/gmail/v1/users/me/drafts/{draft['id']}")  # else later runs look through them all
 
@@ -86,13 +96,21 @@ def _args(world: World, tool: str, word: str) -> dict[str, Any]:
     letter = {"to": [COLLEAGUE], "subject": word, "body": "Text."}
     if tool in ("mail.send", "mail.create_draft"):
         return letter
-    come: dict[str, Any] = {"message_id": f"msg_{world.deliver(a_mail(word))['id']}"}
+    come: dict[str, Any] = {"message_id": f"msg_{_delivered(world, word)}"}
     more: dict[str, dict[str, Any]] = {
         "mail.reply": {"body": "Yes."},
         "mail.forward": {"to": [COLLEAGUE], "body": "See below."},
         "mail.update_labels": {"add": ["important"], "remove": ["unread"]},
     }
     return come | more.get(tool, {})
+
+
+def _delivered(world: World, word: str) -> str:
+    """Id of a mail that came in. One of emulate's that ends in a hyphen is no word of a request, as the guard reads one; Gmail's
+    are hexadecimal."""
+    while not (message_id := str(world.deliver(a_mail(word))["id"]))[-1].isalnum():
+        pass
+    return message_id
 
 
 def _count(world: World, tool: str, word: str) -> int:

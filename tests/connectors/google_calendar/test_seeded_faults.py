@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,11 @@ from connectors.conformance import Provider
 from connectors.errors import OutcomeUnknown, RateLimited, ReconsentNeeded, Unreachable
 from connectors.google.connector import GoogleConnector
 from connectors.spec import Absent, Done
+from tests.connectors.attempts import Outcome, is_true, look, runs
+from tests.connectors.gated import Gated
 from tests.connectors.google_calendar.world import ANN, BEN, provider
 from tests.services.google_calendar import Fault, GoogleCalendar
 
-RUNS = int(os.environ.get("DEPUTY_FAULT_RUNS", "25"))
 ATTEMPTS = 12
 
 
@@ -52,7 +53,7 @@ def _reconcile(person: Provider, tool: str, args: dict[str, Any], key: str) -> A
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("seed", range(RUNS))
+@pytest.mark.parametrize("seed", range(runs(25)))
 def test_a_day_of_faults_leaves_what_was_meant(connector: GoogleConnector, server: GoogleCalendar, seed: int) -> None:
     """Every event is there once, in its last state, on the calendars of both; each change was told once."""
     draw = random.Random(seed)
@@ -89,3 +90,46 @@ def test_a_day_of_faults_leaves_what_was_meant(connector: GoogleConnector, serve
             one["event_id"]: {"title": one["title"], "response": one["attendees"][0]["response"]} for one in found
         } == meant
     assert Counter(notice.method for notice in server.world.notices) == told
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("seed", range(runs(20, share=10)))
+def test_what_the_gate_attempts_is_there_once_and_told_once(
+    connector: GoogleConnector, server: GoogleCalendar, gated: Gated, seed: int
+) -> None:
+    """The ledger says done, since the server refuses a second; or nothing was attempted, and nobody was told of anything."""
+    draw = random.Random(10_000 + seed)
+    ann, ben = provider(connector, ANN), provider(connector, BEN)
+    tool, args, state = _change(draw, ann, ben)
+    server.requests.clear()
+    server.world.notices.clear()
+    for _ in range(draw.randint(1, 4)):
+        fault = draw.choice([one for one in Fault if one is not Fault.UNAUTHORIZED])  # that asks for another login
+        server.fail_next(fault, writes=draw.random() < 0.8)
+
+    outcome, key = gated.perform(ann, tool, args)
+
+    server.begin_again(server.world)
+    told = len(server.world.notices)
+    (event,) = server.world.calendars[ANN].events.values() if key or tool != "calendar.create_event" else ({},)
+    assert outcome is Outcome.DONE or not key
+    assert told == int(outcome is Outcome.DONE)
+    assert is_true(outcome, int(state(event)), look(ann, tool, args, key) if key else None), (tool, outcome, event)
+
+
+def _change(
+    draw: random.Random, ann: Provider, ben: Provider
+) -> tuple[str, dict[str, Any], Callable[[Mapping[str, Any]], bool]]:
+    """A call of Ann's, after what it changes was made; and whether an event is as the call leaves it."""
+    hour = {"start": "2027-05-04T10:00:00+01:00", "end": "2027-05-04T11:00:00+01:00"}
+    tool = draw.choice(["calendar.create_event", "calendar.update_event", "calendar.cancel_event", "calendar.respond"])
+    if tool == "calendar.create_event":
+        return tool, {"title": "Talk", "attendees": [BEN], **hour}, lambda event: event.get("summary") == "Talk"
+    by, guest = (ben, ANN) if tool == "calendar.respond" else (ann, BEN)
+    event_id = by.do("calendar.create_event", {"title": "Talk", "attendees": [guest], **hour})["event_id"]
+    if tool == "calendar.update_event":
+        return tool, {"event_id": event_id, "title": "Walk"}, lambda event: event["summary"] == "Walk"
+    if tool == "calendar.cancel_event":
+        return tool, {"event_id": event_id}, lambda event: event["status"] == "cancelled"
+    args = {"event_id": event_id, "response": "accepted"}
+    return tool, args, lambda event: event["attendees"][0]["responseStatus"] == "accepted"

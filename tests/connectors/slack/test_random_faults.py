@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from connectors.conformance import Provider
-from connectors.conformance.provider import iso, new_key, new_word
-from connectors.spec import Absent, Done
-from tests.connectors.attempts import ANSWER_S, Outcome, arm, look, perform, runs
+from connectors.conformance.provider import iso, new_word
+from connectors.spec import Unknown
+from tests.connectors.attempts import ANSWER_S, Attempt, arm, is_true, look, perform_alone, runs
+from tests.connectors.gated import Gated
 from tests.connectors.slack import world
 from tests.services.fault_proxy import FaultProxy
 
@@ -37,20 +38,33 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(runs(100)))
 def test_an_effect_is_there_once_or_not_at_all(provider: Provider, line: FaultProxy, seed: int) -> None:
     """And it is there exactly when the caller was told so, or would be told when it asks."""
+    _attempt(provider, line, seed, perform_alone)
+
+
+@pytest.mark.parametrize("seed", range(runs(20, share=10)))
+def test_what_the_gate_attempts_is_there_once_or_not_at_all(
+    provider: Provider, line: FaultProxy, gated: Gated, seed: int
+) -> None:
+    """And the ledger says which."""
+    _attempt(provider, line, 10_000 + seed, gated.perform)
+
+
+def _attempt(provider: Provider, line: FaultProxy, seed: int, attempt: Attempt) -> None:
     token = world.FURTHER_TOKENS[seed // 4 % len(world.FURTHER_TOKENS)]
     provider = provider.of(world.account("ada", token=token))
     draw = random.Random(seed)
-    tool, word, key = draw.choice(TOOLS), new_word(), new_key()
+    tool, word = draw.choice(TOOLS), new_word()
     args = _args(provider, tool, word)
     for _ in range(draw.randint(1, 3)):
         arm(draw, line, b"POST " + (world.POSTS[tool] if draw.random() < 0.6 else draw.choice(READS)))
 
-    outcome = perform(provider, tool, args, key)
+    outcome, key = attempt(provider, tool, args)
 
     line.disarm()
     there = _count(partial(world.raw, line.url, token=token), tool, word)
-    assert there == {Outcome.DONE: 1, Outcome.NOT_DONE: 0}[outcome]
-    assert isinstance(look(provider, tool, args, key), Done if there else Absent)
+    found = look(provider, tool, args, key) if key else None
+    assert not isinstance(found, Unknown)  # Slack can always tell
+    assert is_true(outcome, there, found), (tool, outcome, there, found)
 
 
 def _args(provider: Provider, tool: str, word: str) -> dict[str, Any]:
@@ -92,7 +106,8 @@ def _count(ask: Callable[..., dict[str, Any]], tool: str, word: str) -> int:
         return len(named)
     if tool == "chat.invite":
         bob = next(one["id"] for one in ask("users.list")["members"] if one["name"] == "bob")
-        return int(ask("conversations.members", channel=named[0])["members"].count(bob))
+        members: list[str] = ask("conversations.members", channel=named[0])["members"]
+        return members.count(bob)
     wanted = [one["id"] for one in channels if one["name"] == "team" or one["is_im"]]
     said = [
         message
