@@ -1,5 +1,5 @@
 // What schedules did without their owner, in groups, and what waits to be approved. INVARIANT: only ids that are listed are decided, each with its digest.
-import { button, can, card, chip, cut, el, icon, stateChip } from "./dom.js";
+import { button, can, chip, cut, el, icon, stateChip } from "./dom.js";
 import { api } from "./net.js";
 import { confirm } from "./shell.js";
 import { at, since } from "./times.js";
@@ -17,11 +17,17 @@ export function digestCard(digest, again) {
   const cards = [...listed, ...gone.map((one) => ({ ...one.card, isMine: false }))]; // somebody else was faster: that is told, too
   if (!GROUPS.some(([name]) => digest[name].length) && !cards.length) return null;
   const open = cards.filter((/** @type {any} */ one) => one.isMine && !outcomes.get(one.approval_id)?.approval);
-  return card(
-    `Since ${at(digest.since).textContent}`,
-    cards.length > 0 && can("decide_approvals") && open.length > 1 && el("p", {}, button(`Approve these ${open.length}`, () => all(open, again), { icon: "check", kind: "primary small" })),
-    cards.length > 0 && el("section", {}, el("h3", {}, "To approve"), el("ul", { class: "stack", id: "to-approve" }, cards.map((/** @type {any} */ one) => ask(one, again)))),
-    GROUPS.map(([name, words]) => digest[name].length > 0 && el("section", {}, el("h3", {}, `${words} (${digest[name].length})`), el("ul", { class: "stack" }, digest[name].map(entry)))),
+  const bulk = open.length > 1 && can("decide_approvals") && button(`Approve these ${open.length}`, () => all(open, again), { icon: "check", kind: "primary small" });
+  return el(
+    "section",
+    { class: "card", "data-key": "digest" },
+    el("header", {}, el("h2", {}, "Since ", at(digest.since)), bulk && el("span", { class: "push" }, bulk)),
+    el(
+      "div",
+      { class: "stack" },
+      cards.length > 0 && el("section", {}, el("h3", {}, "To approve"), el("ul", { id: "to-approve" }, cards.map((/** @type {any} */ one) => ask(one, again)))),
+      GROUPS.map(([name, words]) => digest[name].length > 0 && el("section", {}, el("h3", {}, `${words} (${digest[name].length})`), el("ul", {}, digest[name].map(entry)))),
+    ),
   );
 }
 

@@ -6,7 +6,7 @@ import { count } from "./shell.js";
 import { toast } from "./toast.js";
 
 const SEEN = `deputy.troubles.${boot.who}`; // when the newest of those that were looked at had settled, by the server's clock
-const WORDS = { failed: "did not end as expected", missed: "did not start", skipped: "did not start", stopped: "did not start", waiting: "waits for a connection", replaced: "was ended for a later run" };
+const WORDS = { failed: "did not end as expected", missed: "did not start", skipped: "did not start", stopped: "did not start", waiting: "waits for a connection", replaced: "was ended for a later run", defaulted: "went on with its default answer" };
 
 const recount = oneAtATime(async () => {
   const found = await api("/schedules/troubles", { query: { since: localStorage.getItem(SEEN) } }).catch(() => null);
