@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import ConnectorError
 from orchestrator import clock
 from orchestrator.errors import DeputyError
-from orchestrator.settings import Settings
+from orchestrator.settings import FILE_NAME, Settings
 from orchestrator.store import connections, reviews
 from orchestrator.store.connections import Connection
 from orchestrator.store.database import Store
@@ -70,7 +70,10 @@ class Seen:
 
 # ---- declared in deputy.toml -----------------------------------------------------------------------------------------
 def declared(settings: Settings, store: Store, every: Sequence[Connection], owner: str) -> None:
-    """Connects the tool servers that deputy.toml declares, and lets go of those it declares no longer."""
+    """Connects the tool servers that deputy.toml declares, and lets go of those it declares no longer.
+
+    A home without that file, as a worker's in a container, does not speak of them: they stay as another home's file has them.
+    """
     known = {c.connection_id: c for c in every if is_declared(c)}
     fresh = {
         _DECLARED + name: (name, _with_manifest(told, known.get(_DECLARED + name)))
@@ -78,7 +81,8 @@ def declared(settings: Settings, store: Store, every: Sequence[Connection], owne
         if told.get("kind") == MCP
     }
     changed = [one for one, (_, told) in fresh.items() if one not in known or known[one].settings != told]
-    gone = sorted(set(known) - set(fresh))
+    speaks = bool(settings.connectors) or (settings.home / FILE_NAME).exists()
+    gone = sorted(set(known) - set(fresh)) if speaks else []
     if not changed and not gone:
         return
     now = clock.now()

@@ -207,7 +207,7 @@ def rm(session: Session, connection: str) -> None:
     who = session.who()
     with connecting.store_of(session) as store:
         found = providers.find(store, connection, principal=who.principal_id, is_admin="admin" in who.roles)
-        if tool_servers.is_declared(found):
+        if tool_servers.is_declared(found) and found.connector in session.settings.connectors:
             raise UsageError(
                 f"{found.connector!r} stands in deputy.toml", fix=f"take [connectors.{found.connector}] out"
             )
