@@ -191,6 +191,35 @@ def test_a_shared_channel_moves_the_answer(asking: Asking) -> None:
     assert MOVED in words(asking.ask(asking.free()))
 
 
+def test_a_public_channel_is_summed_up_where_it_was_asked(asking: Asking) -> None:
+    """Every colleague reads it; what stands in a private one is its members'."""
+    office = asking.scene.place.office
+    office.add_message(channel="#general", author=str(asking.colleague["address"]), text="We decided to plant pears.")
+    told = asking.ask("What was decided in #general this week?")
+
+    assert "plant pears" in words(told)
+    assert not [one for one in asking.workspace.messages(asking.scene.direct) if "plant pears" in words(one)]
+
+
+def test_many_members_are_known_by_the_list_of_users(asking: Asking) -> None:
+    """Whoever is asked about one by one costs a request each; of a large channel the list tells all."""
+    many = [f"U{number:08d}" for number in range(2 * identity.FEW)]
+    address = str(asking.colleague["address"])
+
+    def listed(answer: dict[str, Any], _: dict[str, str]) -> dict[str, Any]:
+        team = asking.workspace.team
+        users = [{"id": one, "team_id": team, "profile": {"email": address}} for one in many]
+        return {**answer, "members": [*answer["members"], *users]}
+
+    asking.relay.changes["conversations.members"] = lambda answer, _: {**answer, "members": many}
+    without = asking.ask(asking.free())
+    asking.relay.changes["users.list"] = listed
+    told = asking.ask(asking.free())
+
+    assert MOVED in words(without)
+    assert "are all free for 45 minutes" in words(told)
+
+
 def test_every_page_of_members_is_looked_at(asking: Asking) -> None:
     """The stranger on the last page counts as those on the first do."""
     stranger = asking.workspace.users["stranger@elsewhere.example"]
