@@ -39,6 +39,7 @@ _TELLS_NOTHING = frozenset(
     }
 )
 _SECRET_PART = re.compile(r"secret|token|password|private_key$", re.IGNORECASE)
+TAKEN_BACK = "the connection was taken back meanwhile"
 
 
 class Vault:
@@ -64,9 +65,7 @@ class Vault:
         sealed = await fetch(name)
         if sealed is None:
             self._opened.pop(name, None)
-            raise ReconsentNeeded(
-                "the connection was taken back meanwhile", fix=f"deputy connect {connection.connector}"
-            )
+            raise ReconsentNeeded(TAKEN_BACK, fix="Connect it again.")
         version, opened = self._opened.get(name, (0, {}))
         if version == sealed.version:
             return opened

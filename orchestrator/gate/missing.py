@@ -23,11 +23,21 @@ def words(family: str, who: str) -> str:
 
 
 def fix(family: str, who: str, *, has_office: bool) -> str:
-    """Commands, each ready to be completed. `has_office`: whether the made-up office is switched on."""
+    """Commands, each ready to be completed. `has_office`: whether they work in the made-up office."""
     ways = [f"deputy connect {way.format(who=who)}" for way in _WAYS.get(family, ("mcp " + family,))]
     if who == NOBODY:
         own = "say who you are with DEPUTY_OWNER=YOU@EXAMPLE.COM, connect an account, ask again"
-        return own if has_office else f"{own}; or look around in the made-up office: DEPUTY_OFFICE=true"
+        return f"{own}; or look around in the made-up office: DEPUTY_OFFICE=true"
     if has_office:
         ways.append(f"in the local office: deputy office connect {who}")
     return "; or ".join(ways)
+
+
+def lapsed(connector: str, subject: str) -> str:
+    """Of an account that is known and does not serve any more."""
+    return f"the {connector} account {subject} has to be connected again"
+
+
+def again(advice: str) -> str:
+    """What a connector advises, and who has the whole command. Another account of the family would do as well."""
+    return f"{advice or 'Connect it again.'} The whole command: deputy doctor"

@@ -22,7 +22,7 @@ from orchestrator.domain.call import Broken, CallOutcome, Completed, Failed, Rea
 from orchestrator.domain.effect import Approval, ApprovalState, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.domain.person import Person
-from orchestrator.gate import cards, execute, missing
+from orchestrator.gate import cards, credentials, execute, missing
 from orchestrator.gate.authorize import Authority
 from orchestrator.gate.credentials import Vault, telling_nothing, without_secrets
 from orchestrator.gate.records import Records
@@ -201,7 +201,7 @@ class Gate:
         try:
             result = await execute.read(tool, call.args, await self._account(connection))
         except ReconsentNeeded as error:
-            return await self._reconsent(call, tool.spec.family, error.message)
+            return await self._reconsent(call, tool.spec.family, error)
         except ConnectorError as error:
             return Failed(code=error.code, message=error.message, fix=error.fix)
         await self.ledger.record_read(call, result, None)
@@ -219,7 +219,7 @@ class Gate:
             with telling_nothing(account):
                 conditions = await tool.connector.preconditions(call.tool, call.args, account=account, now=self.now())
         except ReconsentNeeded as error:
-            return await self._reconsent(call, tool.spec.family, error.message)
+            return await self._reconsent(call, tool.spec.family, error)
         except ConnectorError as error:
             return Failed(code=error.code, message=error.message, fix=error.fix)
         effect = self._effect(call, tool, connection, decision, conditions)
@@ -387,7 +387,7 @@ class Gate:
                 if isinstance(found, Done):
                     return decision, await self._done(effect, call, found.result, expect=before)
         except ReconsentNeeded as error:
-            return decision, await self._reconsent(call, tool.spec.family, error.message)
+            return decision, await self._reconsent(call, tool.spec.family, error)
         except (ConnectorError, TimeoutError) as error:
             return decision, await self._look_again(effect, error)
         if broken is not None:
@@ -430,7 +430,7 @@ class Gate:
         if taken.stopped in ("paused", "woken", "halted"):
             return decision, Waiting(wait_ids=[])
         if taken.stopped == "revoked":
-            return decision, await self._reconsent(call, tool.spec.family, "the connection was taken back meanwhile")
+            return decision, await self._reconsent(call, tool.spec.family, ReconsentNeeded(credentials.TAKEN_BACK))
         if taken.stopped is not None:
             reason = f"{taken.stopped.replace('_', ' ')} before it was sent"
             self.effects[call.call_id] = replace(
@@ -583,7 +583,7 @@ class Gate:
         try:
             found = await self._found(replace(effect, attempted_at=self.lost_since), tool, connection)
         except ReconsentNeeded as error:
-            return await self._reconsent(call, tool.spec.family, error.message)
+            return await self._reconsent(call, tool.spec.family, error)
         except (ConnectorError, TimeoutError) as error:
             return await self._look_again(effect, error)
         if not isinstance(found, Done):
@@ -667,15 +667,18 @@ class Gate:
             code="denied", reason=reason, rules=list(rules), near_miss=(decision.near_miss or "") if decision else ""
         )
 
-    async def _reconsent(self, call: ToolCall, family: str, why: str = "") -> CallOutcome:
+    async def _reconsent(self, call: ToolCall, family: str, error: ReconsentNeeded | None = None) -> CallOutcome:
         wait_id = f"connect:{family}"
-        has_office = self.toolbox.connector(MADE_UP) is not None
-        payload = {
-            "family": family,
-            "principal": self.requester,
-            "text": why or missing.words(family, self.requester),
-            "fix": missing.fix(family, self.requester, has_office=has_office),
-        }
+        me = self.people.get(self.requester)
+        has_office = self.toolbox.connector(MADE_UP) is not None and me is not None and me.source == MADE_UP
+        lapsed = [
+            c for c in self.connections if c.owner == self.requester and family in c.families and c.state != "active"
+        ]
+        text, fix = missing.words(family, self.requester), missing.fix(family, self.requester, has_office=has_office)
+        if error is not None or lapsed:
+            text = error.message if error is not None else missing.lapsed(lapsed[0].connector, lapsed[0].subject)
+            fix = missing.again(error.fix if error is not None else "")
+        payload = {"family": family, "principal": self.requester, "text": text, "fix": fix}
         if wait_id not in self.waits or self.waits[wait_id].answer is not None:
             await self.ledger.wait(wait_id, WaitKind.RECONSENT, payload, None)
             self.waits[wait_id] = OpenWait(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -215,7 +216,7 @@ def test_doctor_names_the_command_that_mends_an_account(house: House, dav: Radic
     health = next(one for one in ran.json["checks"] if one["check"] == "caldav")
 
     assert ran.code == Exit.FAILED
-    assert not health["ok"] and health["fix"] == "deputy connect caldav"
+    assert not health["ok"] and health["fix"] == f"deputy connect caldav {dav.url} --address {USER} --allow-http"
     assert "changed-since" not in ran.out
 
 
@@ -239,7 +240,7 @@ def test_a_tool_server_is_used_as_it_was_seen(house: House, tmp_path: Path) -> N
     (folder / "changed-schema").touch()
     health = checks(house)["notes"]
 
-    assert not health["ok"] and health["fix"] == "deputy connect mcp notes"
+    assert not health["ok"] and health["fix"] == shlex.join(["deputy", "connect", "mcp", "notes", *command])
     assert "notes.add_note" in health["detail"]
     assert house.run("connect", "rm", "notes", "--json").code == 0
     assert not (house.home / "mcp" / "notes.json").exists()

@@ -5,7 +5,9 @@ Accounts are asked one cheap read each, all at once; the local office is not, no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -14,9 +16,10 @@ from orchestrator import app, clock, providers
 from orchestrator.errors import DeputyError
 from orchestrator.settings import Settings
 from orchestrator.store import connections, credentials
-from orchestrator.store.connections import MADE_UP, Connection
+from orchestrator.store.connections import MADE_UP, Connection, choose
 from orchestrator.store.credentials import Kept
 from orchestrator.store.database import Store
+from orchestrator.surfaces.cli import again as connect_again
 
 Finding = dict[str, Any]
 AT_ONCE = 8
@@ -26,15 +29,39 @@ def findings(settings: Settings, *, is_offline: bool) -> list[Finding]:
     """{"check", "ok", "detail", "fix"} each, of accounts that were asked "notes" and "account" too: the key first, then each real account. Nothing where only the office is connected."""
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
-        app.prepare(settings, store)
+        owner = app.prepare(settings, store)
         with store.read() as tx:
             real = [c for c in connections.every(tx) if c.connector != MADE_UP]
             kept = {one.connection_id: one for one in credentials.kept(tx)}
         found = [_key(settings, kept)] if kept else []
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            return found + list(pool.map(lambda one: _account(settings, store, one, kept, is_offline), real))
+            return found + list(pool.map(lambda one: _account(settings, store, one, kept, owner, is_offline), real))
     finally:
         store.close()
+
+
+def strangers(settings: Settings, known: Sequence[Connection]) -> dict[str, str]:
+    """Whose calls would go to the made-up office and are not answered there, and the commands after which they are."""
+    if not settings.office:
+        return {}
+    real = {(c.owner, family) for c in known if c.connector != MADE_UP for family in c.families}
+    made_up = [c for c in known if c.connector == MADE_UP and c.state == "active" and set(c.families) != {"directory"}]
+    asking = {c.subject for c in made_up if any((c.owner, family) not in real for family in c.families)}
+    world = app.office(settings)
+    try:
+        working = {one["address"] for one in world.people() if one["inside"]}
+    finally:
+        world.close()
+    found = {who: _joining(who) for who in sorted(asking - working)}
+    owner = settings.owner
+    if owner is not None and not any(choose(known, principal=owner, family=one) for one in app.OFFICE_FAMILIES):
+        account = shlex.join(["deputy", "office", "connect", owner])
+        found[owner] = account if owner in working else f"{_joining(owner)}; then {account}"
+    return found
+
+
+def _joining(address: str) -> str:
+    return shlex.join(["deputy", "office", "add-person", address.partition("@")[0], "--address", address])
 
 
 def _key(settings: Settings, kept: Mapping[str, Kept]) -> Finding:
@@ -58,8 +85,10 @@ def _readable_by_others(settings: Settings) -> str:
     return str(file) if not settings.key_source and file.exists() and file.stat().st_mode & 0o077 else ""
 
 
-def _account(settings: Settings, store: Store, one: Connection, kept: Mapping[str, Kept], is_offline: bool) -> Finding:
-    again = f"deputy connect {one.connector if one.settings.get('kind') != providers.MCP else f'mcp {one.connector}'}"
+def _account(
+    settings: Settings, store: Store, one: Connection, kept: Mapping[str, Kept], owner: str, is_offline: bool
+) -> Finding:
+    again = connect_again.command(one, owner=owner, held=_held(settings, store, one))
     told = [one.subject if one.subject != one.connector else "tool server", f"of {one.owner}", "/".join(one.families)]
     if one.connection_id in kept:
         told.append(_age(kept[one.connection_id].issued_at, clock.now()))
@@ -72,13 +101,28 @@ def _account(settings: Settings, store: Store, one: Connection, kept: Mapping[st
     wrong, fix = "", again
     if seen.problem:
         wrong = seen.problem
-        fix = again if seen.code == "reconsent" else seen.fix or f"deputy connect test {one.connection_id}"
+        fix = again if seen.code == "reconsent" else _whole(seen.fix, one, again)
     elif seen.missing:
         wrong = f"not granted: {' '.join(seen.missing)}"
     elif seen.left_out:
         wrong = ", ".join(seen.left_out)
     found = _finding(name, ", ".join([*told, wrong or _well(seen)]), fix=fix if wrong else "", ok=not wrong)
     return found | {"notes": _notes(seen), "account": _details(one, kept.get(one.connection_id), seen)}
+
+
+def _whole(fix: str, one: Connection, again: str) -> str:
+    """A connector's own advice, with the whole command in place of the half that it knows."""
+    return re.sub(rf"`?deputy connect (?:mcp|{re.escape(one.connector)})\b[`.]*", lambda _: again, fix) or (
+        f"deputy connect test {one.connection_id}"
+    )
+
+
+def _held(settings: Settings, store: Store, one: Connection) -> Mapping[str, str]:
+    """What of the credentials is no secret shows in the command; none where they do not open, which another line says."""
+    try:
+        return providers.account(settings, store, one).credentials
+    except DeputyError:
+        return {}
 
 
 def _well(seen: providers.Look) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -153,5 +154,9 @@ def _further_books(session: Session, new: Any) -> list[str]:
         return []
     if not found:
         return []
-    command = f"deputy connect carddav {new.settings['url']} --book NAME --inside DOMAIN"
+    login = new.credentials.get("username") or new.subject
+    words = ["--user", login, "--address", new.subject, *(["--allow-http"] if new.settings.get("allow_http") else [])]
+    command = shlex.join(
+        ["deputy", "connect", "carddav", new.settings["url"], "--book", "NAME", "--inside", "DOMAIN", *words]
+    )
     return [f"address books are there, too ({', '.join(found)}); to know people from them: {command}"]

@@ -158,6 +158,8 @@ def _check_workflows(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _check_connections(settings: Settings) -> tuple[bool, str, str]:
+    from orchestrator.surfaces.cli import accounts_checkup
+
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
     try:
         app.prepare(settings, store)
@@ -166,6 +168,10 @@ def _check_connections(settings: Settings) -> tuple[bool, str, str]:
     finally:
         store.close()
     named = ", ".join(f"{c.connector} of {c.owner} ({'/'.join(c.families)}, {c.state})" for c in known)
+    if nobody := accounts_checkup.strangers(settings, known):
+        why = f"the local office, which is made up, has no account for {', '.join(nobody)}: their requests wait"
+        own = "connect your own accounts (docs/connections.md) and set DEPUTY_OFFICE=false"
+        return False, f"{named}; {why}", f"{own}, or join the office: {'; '.join(nobody.values())}"
     office = all(c.state == "active" for c in known if c.connector == connections.MADE_UP)
     return office and bool(known), named or "nothing is connected", "deputy connect, or set DEPUTY_OFFICE=true"
 
