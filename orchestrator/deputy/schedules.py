@@ -28,6 +28,7 @@ from orchestrator.store.database import Store, Tx
 LONGEST_REQUEST = 20_000  # characters
 LONGEST_NAME = 80
 MOST_SHOWN = 1000
+FEW = 5  # times of each schedule in a list
 OPTIONS: Mapping[str, type] = {
     "agent": str,
     "agents": list,
@@ -105,9 +106,9 @@ class Schedules:
         return made.as_json()
 
     def all(self, who: Principal) -> list[dict[str, Any]]:
-        """The person's own by name, each with its latest time."""
+        """The person's own by name, each with its latest times."""
         with self._store.read() as tx:
-            return [self._shown(tx, one, 1) for one in table.every(tx, owner=who.principal_id)]
+            return [self._shown(tx, one, FEW) for one in table.every(tx, owner=who.principal_id)]
 
     def one(self, who: Principal, name: str, *, limit: int = 20) -> dict[str, Any]:
         """By name or id, with its latest times and what became of each."""

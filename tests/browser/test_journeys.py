@@ -150,9 +150,9 @@ def test_everything_is_stopped_and_goes_on(desk: Desk, page: Page) -> None:
 def test_a_schedule_is_tried_before_it_is_kept(desk: Desk, page: Page) -> None:
     """The next times stand there while the rule is typed; kept, it can be paused and removed."""
     page.goto("/schedules")
-    page.get_by_role("button", name="New").click()
+    page.get_by_role("button", name="New", exact=True).click()
     page.get_by_label("Name", exact=True).fill("brief")
-    page.get_by_label("When").fill("weekdays 08:15 Europe/Lisbon")
+    page.get_by_label("When (").fill("weekdays 08:15 Europe/Lisbon")
     expect(page.get_by_role("dialog")).to_contain_text("next:")
     page.get_by_label("Asks").fill("Give me my morning brief")
     page.get_by_role("button", name="Add", exact=True).click()

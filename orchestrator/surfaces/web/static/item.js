@@ -23,13 +23,13 @@ export function sections(item, changed) {
         { class: "grow" },
         el("p", { class: "row" }, stateChip(item.state, waitWords(item)), item.position && el("span", { class: "muted small" }, `number ${item.position} in the list`)),
         el("h2", { tabindex: "-1" }, item.request),
-        el("p", { class: "muted small" }, item.requester, " · asked ", since(item.created_at), item.due && [" · due ", at(item.due)], item.priority !== 100 && ` · priority ${item.priority}`, item.origin === "schedule" && [" · ", el("a", { href: "/schedules" }, "by a schedule")], item.origin === "trigger" && [" · ", el("a", { href: "/schedules" }, "by a standing order")], item.origin === "agent" && item.parent && [" · ", el("a", { href: `/work/${item.parent}` }, "by an agent")]),
+        el("p", { class: "muted small" }, item.requester, " · asked ", since(item.created_at), item.due && [" · due ", at(item.due)], item.priority !== 100 && ` · priority ${item.priority}`, item.origin === "schedule" && [" · ", bySchedule(item)], item.origin === "trigger" && [" · ", el("a", { href: "/schedules" }, "by a standing order")], item.origin === "agent" && item.parent && [" · ", el("a", { href: `/work/${item.parent}` }, "by an agent")]),
       ),
     ),
     item.why_here && isOpen(item) && el("p", { class: "whyhere" }, icon("clock"), el("span", {}, item.why_here)),
     mine && questions(item, changed),
     item.error && el("div", { class: "notice" }, el("b", {}, item.error.message || item.error.code), item.error.fix && el("p", { class: "muted" }, `What to do: ${item.error.fix}`)),
-    item.schedule?.state === "failed" && el("div", { class: "notice" }, el("b", {}, `Not as its schedule expects: ${item.schedule.why}`), el("p", { class: "muted" }, "What to do: ", el("a", { href: "/schedules" }, `look at ${item.schedule.name}`), ", where it can be run again.")),
+    item.schedule?.state === "failed" && el("div", { class: "notice" }, el("b", {}, `Not as its schedule expects: ${item.schedule.why}`), el("p", { class: "muted" }, "What to do: ", el("a", { href: `/schedules#${item.schedule.schedule_id}` }, `look at ${item.schedule.name}`), ", where it can be run again.")),
     item.text && card(item.state === "done" ? "Answer" : "So far", el("div", { class: "pre" }, item.text)),
     item.effects.length > 0 && card("What it changes outside", el("ul", { class: "effects" }, item.effects.map((/** @type {any} */ one) => effect(one, item)))),
     item.needs.length > 0 && card("Needs to be done first", related(item.needs)),
@@ -44,6 +44,9 @@ export function sections(item, changed) {
     ),
   ];
 }
+
+/** What made it, at its own place on the page of schedules. @param {any} item */
+export const bySchedule = (item) => (item.schedule && item.requester === boot.who ? el("a", { href: `/schedules#${item.schedule.schedule_id}` }, `by the schedule ${item.schedule.name}`) : item.schedule ? `by the schedule ${item.schedule.name}` : "by a schedule");
 
 /** @param {any[]} others other requests that this one is bound to */
 const related = (others) => el("ul", { class: "tree" }, others.map((one) => el("li", { class: "row" }, el("a", { href: `/work/${one.item_id}` }, one.request), stateChip(one.state))));

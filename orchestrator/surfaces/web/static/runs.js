@@ -1,6 +1,6 @@
 // Runs: the list, and one of them live: waterfall, steps or transcript, what it changed and why it was let.
 import { $, button, can, card, chip, el, empty, icon, notice, stateChip, table } from "./dom.js";
-import { act, isOpen, nudge, stop } from "./item.js";
+import { act, bySchedule, isOpen, nudge, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
@@ -124,7 +124,7 @@ function paint(run, trace, turns) {
         { class: "run-head", "data-key": "head" },
         el("p", { class: "row" }, stateChip(item?.state || run.state), run.workflow && (can("list_workflows") ? el("a", { href: `/workflows/${run.workflow}` }, `${run.workflow} ${run.workflow_version || ""}`) : chip(run.workflow)), run.pins?.agent && chip(run.pins.agent, { icon: "model" })),
         el("h2", {}, item ? el("a", { class: "quiet", href: `/work/${run.item_id}` }, item.request) : run.run_id),
-        el("p", { class: "muted small" }, "began ", at(run.started_at), run.finished_at && [", ended ", at(run.finished_at)], " · ", receipt(run.receipt)),
+        el("p", { class: "muted small" }, "began ", at(run.started_at), run.finished_at && [", ended ", at(run.finished_at)], item?.origin === "schedule" && [" · ", bySchedule(item)], " · ", receipt(run.receipt)),
       ),
       waits(run),
       trace?.spans.length > 0 && card("Timeline", waterfall(trace.spans, view, () => paint(run, trace, turns))),

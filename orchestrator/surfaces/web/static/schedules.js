@@ -1,35 +1,46 @@
-// Schedules: when, what, what became of each time; a rule is tried before it is kept.
-import { $, button, can, chip, el, empty, notice, stateChip } from "./dom.js";
+// Schedules: when, what, what became of each time; each has a place of its own on the page, by its id or name.
+import { $, button, can, chip, el, empty, facts, notice, stateChip } from "./dom.js";
 import { digestCard } from "./digest.js";
 import { onNews } from "./live.js";
-import { api } from "./net.js";
+import { api, oneAtATime } from "./net.js";
 import { ordersCard } from "./orders.js";
-import { confirm, dialog } from "./shell.js";
+import { renew } from "./renew.js";
+import { limitWords, MISSED, OVERLAP, scheduleForm, waitWords } from "./schedule_form.js";
+import { confirm } from "./shell.js";
 import { at, since } from "./times.js";
 import { told, toast } from "./toast.js";
 
 const body = $("#body");
-async function load() {
+const load = oneAtATime(async () => {
   try {
     const [page, orders, digest] = await Promise.all([api("/schedules"), can("list_triggers") ? api("/triggers").catch(() => null) : null, can("schedule_digest") ? api("/schedules/digest").catch(() => null) : null]);
-    body.replaceChildren(
+    renew(
+      body,
       el(
         "div",
         { class: "page stack" },
         digest && digestCard(digest, load),
-        page.schedules.length ? el("ul", { class: "stack" }, page.schedules.map(row)) : empty({ icon: "clock", title: "Nothing is scheduled", text: "A schedule asks in your words at set times, with your accounts.", command: 'deputy schedule add morning --when "weekdays 07:30" --ask "Give me my morning brief"' }),
+        page.schedules.length ? el("ul", { class: "stack", "data-key": "schedules" }, page.schedules.map(row)) : empty({ icon: "clock", title: "Nothing is scheduled", text: "A schedule asks in your words at set times, with your accounts.", command: 'deputy schedule add morning --when "weekdays 07:30" --ask "Give me my morning brief"' }),
         orders && ordersCard(orders, load),
       ),
     );
   } catch (error) {
-    body.replaceChildren(notice(/** @type {any} */ (error), load));
+    renew(body, notice(/** @type {any} */ (error), load));
   }
+});
+/** Shows the schedule that the address names, open. */
+function meet() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const found = wanted && [.../** @type {NodeListOf<HTMLElement>} */ (body.querySelectorAll("li[data-name]"))].find((one) => one.id === wanted || one.dataset.name === wanted);
+  if (!found) return;
+  $("details", found).open = true;
+  found.scrollIntoView({ block: "start" });
+  found.focus({ preventScroll: true });
 }
 /** @param {any} one */
 function row(one) {
   const path = `/schedules/${encodeURIComponent(one.schedule_id)}`;
   const paused = one.state !== "active";
-  const last = one.firings?.[0];
   const act = (/** @type {string} */ verb, /** @type {string} */ words) => async () => {
     try {
       await api(`${path}/${verb}`, { body: {} });
@@ -41,13 +52,44 @@ function row(one) {
   };
   return el(
     "li",
-    { class: "card" },
-    el("header", {}, el("h2", {}, one.name), paused ? chip("paused", { kind: "warn", icon: "pause" }) : chip(one.rule, { icon: "clock" }), el("span", { class: "row push" }, can("run_schedule") && button("Run now", act("run", "It runs once, beside its times."), { icon: "play", kind: "small" }), paused ? can("resume_schedule") && button("Resume", act("resume", "It goes on with the next time."), { icon: "play", kind: "small" }) : can("pause_schedule") && button("Pause", act("pause", "Its times pass by."), { icon: "pause", kind: "small" }), can("remove_schedule") && button("Remove", () => remove(one, path), { kind: "danger small" }))),
+    { class: "card", id: one.schedule_id, "data-name": one.name, tabindex: "-1" },
+    el(
+      "header",
+      {},
+      el("h2", {}, one.name),
+      paused ? chip(one.state, { kind: "warn", icon: "pause" }) : chip(one.rule, { icon: "clock" }),
+      el(
+        "span",
+        { class: "row push" },
+        can("run_schedule") && button("Run now", act("run", "It runs once, beside its times."), { icon: "play", kind: "small", label: `Run now: ${one.name}` }),
+        can("change_schedule") && button("Edit", () => scheduleForm(load, { one }), { kind: "small", label: `Edit ${one.name}` }),
+        paused ? can("resume_schedule") && button("Resume", act("resume", "It goes on with the next time."), { icon: "play", kind: "small", label: `Resume ${one.name}` }) : can("pause_schedule") && button("Pause", act("pause", "Its times pass by."), { icon: "pause", kind: "small", label: `Pause ${one.name}` }),
+        can("remove_schedule") && button("Remove", () => remove(one, path), { kind: "danger small", label: `Remove ${one.name}` }),
+      ),
+    ),
     el("p", {}, one.request || one.kind),
-    el("p", { class: "muted small" }, one.next_at && ["next ", at(one.next_at), " (", since(one.next_at), ") · "], `missed: ${one.missed} · overlap: ${one.overlap}`),
-    last && el("p", { class: "row small" }, "last ", at(last.at), stateChip(last.state || last.outcome || "done"), last.item_id && el("a", { href: `/work/${last.item_id}` }, "its request"), last.why && el("span", { class: "muted" }, last.why)),
+    el("p", { class: "row small" }, one.next_at && el("span", { class: "muted" }, "next ", at(one.next_at), " (", since(one.next_at), ")"), one.firings[0] && fired(one.firings[0], "last ")),
+    el(
+      "details",
+      {},
+      el("summary", {}, "What it says, and its latest times"),
+      facts([
+        ["When", one.rule],
+        ["As", one.owner],
+        ["By", one.options.workflow || one.options.agent],
+        ["If missed", MISSED[one.missed]],
+        ["If the last one works", OVERLAP[one.overlap]],
+        ["What it asks waits", one.kind !== "digest" && waitWords(one.unattended)],
+        ["Limits of a run", one.kind !== "digest" && (limitWords(one.options.budget) || "the usual ones")],
+        ["Expects", one.expects.join(" and ") || "that it is done"],
+      ]),
+      el("h3", {}, "Latest times"),
+      one.firings.length ? el("ul", { class: "stack" }, one.firings.map((/** @type {any} */ time) => el("li", { class: "row small" }, fired(time)))) : el("p", { class: "muted small" }, "It has not come yet."),
+    ),
   );
 }
+/** @param {any} time @param {string} [words] */
+const fired = (time, words = "") => [el("span", { class: "muted" }, words, at(time.at)), stateChip(time.state), time.item_id && el("a", { href: `/work/${time.item_id}` }, "its request"), time.why && el("span", { class: "muted" }, time.why)];
 /** @param {any} one @param {string} path */
 async function remove(one, path) {
   if (!(await confirm({ title: `Remove “${one.name}”?`, text: "What it has asked so far stays.", action: "Remove", keep: "Keep it" }))) return;
@@ -59,56 +101,9 @@ async function remove(one, path) {
   }
   load();
 }
-function add(words = "") {
-  const name = el("input", { id: "s-name", required: true, maxlength: "80", placeholder: "morning" });
-  const when = el("input", { id: "s-when", required: true, placeholder: "weekdays 07:30 · 0 9 * * 1 · FREQ=WEEKLY;BYDAY=FR;BYHOUR=16" });
-  const request = el("textarea", { id: "s-request", required: true, placeholder: "Give me my morning brief", value: words });
-  const missed = el("select", { id: "s-missed" }, [["run-latest", "run the latest once"], ["skip", "skip it"], ["run-all", "run each"]].map(([value, words]) => el("option", { value }, words)));
-  const overlap = el("select", { id: "s-overlap" }, [["skip", "skip the new one"], ["queue", "queue it"], ["replace", "replace the old one"]].map(([value, words]) => el("option", { value }, words)));
-  const next = el("div", { role: "status", class: "small" });
-  let trying = 0;
-  when.addEventListener("input", () => {
-    clearTimeout(trying);
-    trying = setTimeout(async () => {
-      if (!when.value.trim()) return next.replaceChildren();
-      try {
-        const found = await api("/schedules/preview", { body: { when: when.value.trim(), count: 5 } });
-        next.replaceChildren(el("p", { class: "muted" }, `${found.rule}, next:`), el("ol", {}, found.next.map((/** @type {any} */ one) => el("li", {}, at(one.at), one.note && el("span", { class: "muted" }, ` ${one.note}`)))));
-      } catch (error) {
-        const problem = /** @type {any} */ (error);
-        next.replaceChildren(el("p", { class: "bad" }, problem.message, problem.fix && ` · ${problem.fix}`));
-      }
-    }, 250);
-  });
-  const pair = (/** @type {string} */ words, /** @type {any} */ field) => el("div", { class: "field" }, el("label", { for: field.id }, words), field);
-  const form = el(
-    "form",
-    { class: "inside stack" },
-    el("header", {}, el("h2", {}, "New schedule")),
-    pair("Name", name),
-    pair("When (your own zone, unless it names one)", when),
-    next,
-    pair("Asks", request),
-    el("div", { class: "grid" }, pair("If a time was missed", missed), pair("If the last one still works", overlap)),
-    el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: "primary" }, "Add")),
-  );
-  const box = dialog({ label: "New schedule" }, form);
-  form.addEventListener("submit", async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    try {
-      await api("/schedules", { body: { name: name.value.trim(), when: when.value.trim(), request: request.value.trim(), missed: missed.value, overlap: overlap.value } });
-      box.close();
-      toast("Added.", { kind: "ok" });
-      load();
-    } catch (error) {
-      const problem = /** @type {any} */ (error);
-      next.replaceChildren(notice(problem));
-    }
-  });
-  name.focus();
-}
-if (can("add_schedule")) $("#tools").append(button("New", () => add(), { icon: "plus", kind: "primary small" }));
-load();
+if (can("add_schedule")) $("#tools").append(button("New", () => scheduleForm(load), { icon: "plus", kind: "primary small" }));
+load().then(meet);
+addEventListener("hashchange", meet);
 const wanted = new URLSearchParams(location.search).get("ask");
-if (wanted && can("add_schedule")) add(wanted);
+if (wanted && can("add_schedule")) scheduleForm(load, { words: wanted });
 onNews((news) => /^schedule/.test(news.kind) && !document.querySelector("dialog[open]") && load());
