@@ -94,6 +94,62 @@ def test_the_everything_server_over_stdio_and_http(opened: list[McpConnector], t
     assert picture["other"][0]["kind"] == "image"
 
 
+CALLS: dict[
+    str, list[tuple[str, dict[str, str]]]
+] = {  # of each server, calls whose answers say the same whenever they are asked
+    "time": [("convert_time", {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"})],
+    "files": [
+        ("write_file", {"path": "FOLDER/a.txt", "content": "hello"}),
+        ("read_text_file", {"path": "FOLDER/a.txt"}),
+    ],
+    "graph": [("read_graph", {})],
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_over_stdio_and_behind_a_proxy_over_http(
+    opened: list[McpConnector], tmp_path: Path, name: str
+) -> None:
+    """The same tools with the same digests, and the same answers, over each wire."""
+    command = {"time": servers.time_server, "graph": servers.memory_server}.get(
+        name, lambda: servers.filesystem_server(tmp_path)
+    )()
+    env = {"MEMORY_FILE_PATH": str(tmp_path / "graph")}
+    with servers.over_http(command, tmp_path, env=env) as url:
+        both = [open_connector(name=name, command=command, env=env), open_connector(name=name, url=url)]
+        opened += both
+        pins = [{tool.name: tool.digest for tool in one.describe().tools} for one in both]
+        calls = [
+            (tool, {arg: value.replace("FOLDER", str(tmp_path)) for arg, value in args.items()})
+            for tool, args in CALLS[name]
+        ]
+        answers = [[call(one, tool, **args) for tool, args in calls] for one in both]
+
+        for one in both:
+            one.close()
+
+    assert pins[0]
+    assert pins[0] == pins[1]
+    assert answers[0] == answers[1]
+
+
+def test_a_server_with_sessions_over_http(opened: list[McpConnector], tmp_path: Path) -> None:
+    """Its tools are there, what it says on the way does no harm, and what it asks of a person is refused it."""
+    with servers.example_over_http(tmp_path) as url:
+        connector = open_connector(name="example", url=url)
+        opened.append(connector)
+        names = {spec.name for spec in connector.tools()}
+        greeting = call(connector, "multi-greet", name="Dana")  # with notifications in between
+        asked = call(connector, "collect-user-info", infoType="contact")
+        again = call(connector, "greet", name="Dana")
+        connector.close()
+
+    assert "example.greet" in names
+    assert greeting == {"text": "Good morning, Dana!"}
+    assert again == {"text": "Hello, Dana!"}
+    assert "Error" in str(asked), asked
+
+
 def test_no_environment_of_ours_reaches_a_server(opened: list[McpConnector], monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for all it sees, a server that shows its environment shows no key."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
