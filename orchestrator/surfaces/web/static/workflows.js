@@ -67,7 +67,15 @@ async function one() {
       try {
         await api(`/workflows/${name}`, { method: "PUT", body: { text: text.value, before: shown.revision } });
         toast("Saved; a copy of the text before is kept.", { kind: "ok" });
+        const held = document.activeElement === text ? { from: text.selectionStart, to: text.selectionEnd, top: text.scrollTop } : null;
+        const scrolled = body.scrollTop;
         await one_();
+        body.scrollTop = scrolled;
+        const next = $(held ? "#text" : "#save");
+        next?.focus({ preventScroll: true });
+        if (!held || !next) return;
+        next.setSelectionRange(held.from, held.to);
+        next.scrollTop = held.top;
       } catch (error) {
         told(error);
       }
@@ -84,7 +92,7 @@ async function one() {
         "div",
         { class: "page stack" },
         el("header", {}, el("p", { class: "row" }, found.own ? chip("yours", { kind: "accent" }) : chip("shipped"), chip(found.version), found.read_only ? chip("reads only", { kind: "ok", icon: "check" }) : found.tools.map((/** @type {string} */ tool) => chip(tool, { icon: "outside" })), figure && sparkline(figure.outcomes)), el("h2", {}, found.title), el("p", { class: "muted" }, found.description)),
-        card("Its file", el("label", { class: "vh", for: "text" }, "The workflow's file"), text, problems, changes && el("p", { class: "row" }, button("Save", save, { kind: "primary", icon: "check" }), el("span", { class: "muted small keys" }, "Ctrl S"), !found.own && el("span", { class: "muted small" }, "Saving makes your own copy, which goes before the shipped one."), found.own && can("remove_workflow") && button("Take away", take, { kind: "danger small push" }))),
+        card("Its file", el("label", { class: "vh", for: "text" }, "The workflow's file"), text, problems, changes && el("p", { class: "row" }, button("Save", save, { kind: "primary", icon: "check", id: "save" }), el("span", { class: "muted small keys" }, "Ctrl S"), !found.own && el("span", { class: "muted small" }, "Saving makes your own copy, which goes before the shipped one."), found.own && can("remove_workflow") && button("Take away", take, { kind: "danger small push" }))),
         card("What people say for it", el("ul", {}, found.examples.map((/** @type {string} */ one) => el("li", { class: "small" }, `“${one}”`)))),
         found.versions?.length > 0 && card("Kept versions", el("ul", { class: "problems" }, found.versions.map((/** @type {any} */ version) => el("li", {}, el("span", { class: "mono small" }, version.revision.slice(0, 12)), at(version.at || version.saved_at), button("Look", () => look(version, text, check), { kind: "small" }))))),
       ),
