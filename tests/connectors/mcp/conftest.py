@@ -11,8 +11,8 @@ from tests.connectors.mcp.support import Hostile
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Iterator[Hostile]:
-    one = Hostile(tmp_path)
+def hostile(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hostile]:
+    """Over standard input and output, unless a test says otherwise."""
+    one = Hostile(tmp_path, getattr(request, "param", "stdio"))
     yield one
-    for connector in one.opened:
-        connector.close()
+    one.close()

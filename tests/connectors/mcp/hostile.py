@@ -1,6 +1,7 @@
-"""OUR OWN DOUBLE, not a real server: an MCP server (revision 2025-06-18, standard input and output) that means harm or breaks.
+"""OUR OWN DOUBLE, not a real server: an MCP server (revision 2025-06-18) that means harm or breaks.
 
-    python hostile.py FOLDER [FLAG…]
+    python hostile.py FOLDER [FLAG…]  # standard input and output
+    python hostile.py FOLDER http=PORT [FLAG…]
 
 FOLDER holds what tests look at afterwards: `calls` (a line per tools/call that arrived), `heard` (answers to the server's own
 requests), `pids` (this process and a child of it that ignores everything). Files named as flags are flags too, so that a
@@ -9,11 +10,14 @@ running or restarted server changes: `changed-schema`, `changed-words`, `tell` (
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +37,17 @@ def note(name: str, text: str) -> None:
         out.write(text + "\n")
 
 
+out = threading.local()  # over HTTP `pipe`: where the answer of this request goes
+
+
 def say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-    sys.stdout.flush()
+    write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+
+
+def write(text: str) -> None:
+    pipe = getattr(out, "pipe", None) or sys.stdout
+    pipe.write(text)
+    pipe.flush()
 
 
 def tool(name: str, description: str = "Does.", read: bool = False, **properties: Any) -> dict[str, Any]:
@@ -91,8 +103,7 @@ def call(ident: Any, name: str) -> None:
     elif name == "huge":
         answer(ident, "a\x07" * 1_000_000)
     elif name == "flood":
-        sys.stdout.write("{" + "a" * 12_000_000)
-        sys.stdout.flush()
+        write("{" + "a" * 12_000_000)
     elif name == "stderr":
         for _ in range(10_000):
             sys.stderr.write("e" * 1000 + "\n")
@@ -121,6 +132,25 @@ def call(ident: Any, name: str) -> None:
         answer(ident, f"note \u202eof {name}\x00")
 
 
+def handle(told: dict[str, Any]) -> None:
+    method, ident = told.get("method"), told.get("id")
+    if is_on("silent"):
+        return
+    if method == "initialize":
+        server = {"name": "hostile\x07", "version": "1"}
+        capabilities = {"tools": {"listChanged": True}}
+        about = {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": server}
+        say({"id": ident, "result": about})
+    elif method == "tools/list":
+        say({"id": ident, "result": {"tools": tools()}})
+    elif method == "tools/call":
+        if (FOLDER / "tell").exists():
+            say({"method": "notifications/tools/list_changed"})
+        call(ident, told["params"]["name"])
+    elif ident is not None:
+        say({"id": ident, "error": {"code": -32601, "message": "unknown"}})
+
+
 def serve() -> None:
     helper = subprocess.Popen(
         [sys.executable, "-c", "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)"]
@@ -129,30 +159,51 @@ def serve() -> None:
     note("environment", json.dumps(sorted(os.environ)))
     print("Welcome to the hostile server!", flush=True)
     for line in sys.stdin:
-        told = json.loads(line)
-        method, ident = told.get("method"), told.get("id")
-        if is_on("silent"):
-            continue
-        if method == "initialize":
-            server = {"name": "hostile\x07", "version": "1"}
-            capabilities = {"tools": {"listChanged": True}}
-            say(
-                {
-                    "id": ident,
-                    "result": {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": server},
-                }
-            )
-        elif method == "tools/list":
-            say({"id": ident, "result": {"tools": tools()}})
-        elif method == "tools/call":
-            if (FOLDER / "tell").exists():
-                say({"method": "notifications/tools/list_changed"})
-            call(ident, told["params"]["name"])
-        elif ident is not None:
-            say({"id": ident, "error": {"code": -32601, "message": "unknown"}})
+        handle(json.loads(line))
     if is_on("stubborn"):
         time.sleep(600)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers in JSON, whatever is said; what is not answered keeps its caller waiting."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._reply(405, b"")
+
+    def do_POST(self) -> None:
+        told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        out.pipe = io.StringIO()
+        handle(told)
+        said = out.pipe.getvalue().strip().encode()
+        if not said and told.get("id") is not None:
+            self.rfile.read(1)  # until the caller hangs up
+            self.close_connection = True
+            return
+        self._reply(200 if said else 202, said)
+
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        return  # callers that had enough
+
+
 if __name__ == "__main__":
-    serve()
+    port = next((int(flag.partition("=")[2]) for flag in FLAGS if flag.startswith("http=")), None)
+    if port is None:
+        serve()
+    else:
+        Server(("127.0.0.1", port), Handler).serve_forever()

@@ -20,6 +20,8 @@ from connectors.spec import EffectClass, Unknown
 from tests.connectors.mcp.support import ACCOUNT, Hostile, call
 
 ROOT = Path(__file__).resolve().parents[3]
+OVER_BOTH = pytest.mark.parametrize("hostile", ["stdio", "http"], indirect=True)
+OVER_HTTP = pytest.mark.parametrize("hostile", ["http"], indirect=True)
 
 
 def is_running(pid: int) -> bool:
@@ -34,6 +36,7 @@ def is_running(pid: int) -> bool:
         os.close(handle)
 
 
+@OVER_BOTH
 def test_a_poisoned_description_is_cut_cleaned_and_named_as_the_servers(hostile: Hostile) -> None:
     """What a model reads of a stranger's tool is bounded, without hidden characters, and says whose words they are."""
     spec = next(one for one in hostile.open().tools() if one.name == "evil.add_note")
@@ -43,6 +46,7 @@ def test_a_poisoned_description_is_cut_cleaned_and_named_as_the_servers(hostile:
     assert not set("\x1b\u202e\u200b") & set(spec.description)
 
 
+@OVER_BOTH
 def test_tools_that_cannot_be_told_apart_are_left_out_with_the_reason(hostile: Hostile) -> None:
     """Twice the same name, two names that become one, a name too long, a schema elsewhere: none is offered, all are named."""
     connector = hostile.open()
@@ -55,6 +59,7 @@ def test_tools_that_cannot_be_told_apart_are_left_out_with_the_reason(hostile: H
         assert any(word in problem for problem in connector.problems), word
 
 
+@OVER_BOTH
 def test_a_hint_that_contradicts_the_name_is_not_believed(hostile: Hostile) -> None:
     """A tool called delete_all that says that it only reads is a destructive effect; what a believed read says is nobody's inside."""
     specs = {spec.name: spec for spec in hostile.open().tools()}
@@ -66,6 +71,7 @@ def test_a_hint_that_contradicts_the_name_is_not_believed(hostile: Hostile) -> N
     assert specs["evil.get_note"].manifest["output"]["author"] == "server"
 
 
+@OVER_BOTH
 @pytest.mark.parametrize("flag", ["changed-schema", "changed-words"])
 def test_a_tool_that_changed_between_listing_and_call_is_refused_and_the_others_go_on(
     hostile: Hostile, flag: str
@@ -97,6 +103,7 @@ def test_a_change_that_the_server_announces_is_seen_before_the_next_call(hostile
     assert hostile.lines("calls") == ["add_note", "get_note"]
 
 
+@OVER_BOTH
 def test_a_tool_that_nobody_looked_at_is_not_offered(hostile: Hostile) -> None:
     """What a server adds later is unknown until it is reviewed."""
     connector = hostile.open()
@@ -109,6 +116,7 @@ def test_a_tool_that_nobody_looked_at_is_not_offered(hostile: Hostile) -> None:
     assert hostile.lines("calls") == []
 
 
+@OVER_BOTH
 def test_an_oversized_answer_is_cut_and_says_so(hostile: Hostile) -> None:
     """Two million characters become the limit's worth, clean, with a note that is no part of them."""
     answer = call(hostile.open(max_result_bytes=1000), "huge")
@@ -119,6 +127,7 @@ def test_an_oversized_answer_is_cut_and_says_so(hostile: Hostile) -> None:
     assert "1,000" in str(answer["cut"])
 
 
+@OVER_BOTH
 def test_an_endless_answer_ends_the_connection_and_leaves_the_effect_in_doubt(hostile: Hostile) -> None:
     """A message over the limit is not taken in; the next call finds a fresh server."""
     connector = hostile.open(max_message_bytes=1_000_000)
@@ -143,6 +152,7 @@ def test_a_server_that_never_answers_costs_its_time_and_is_ended(hostile: Hostil
     assert [pid for pid in before if is_running(pid)] == []
 
 
+@OVER_BOTH
 def test_a_read_that_is_never_answered_is_unreachable(hostile: Hostile) -> None:
     """Nothing is in doubt about a read: it may be asked again."""
     with pytest.raises(Unreachable):
@@ -161,6 +171,32 @@ def test_a_server_that_crashes_is_started_again_and_what_it_left_is_ended(hostil
     assert call(connector, "get_note") == {"text": "note of get_note"}
     assert hostile.lines("calls") == ["get_note", "crash", "get_note"]
     assert [pid for pid in crashed if is_running(pid)] == []
+
+
+@OVER_HTTP
+@pytest.mark.parametrize("tool", ["never", "crash"])
+def test_an_effect_that_is_not_answered_over_http_is_in_doubt_and_was_sent_once(hostile: Hostile, tool: str) -> None:
+    """Waited for as long as it may take, or broken off: it is not sent again by itself."""
+    connector = hostile.open(timeout_s=3.0)
+    connector.tools()
+
+    with pytest.raises(OutcomeUnknown):
+        call(connector, tool)
+
+    assert hostile.lines("calls") == [tool]
+
+
+@OVER_HTTP
+def test_a_server_over_http_that_crashed_is_out_of_reach(hostile: Hostile) -> None:
+    """Nobody here starts it again: what is asked of it then was certainly not sent."""
+    connector = hostile.open(timeout_s=5.0)
+    with pytest.raises(OutcomeUnknown):
+        call(connector, "crash")
+
+    with pytest.raises(Unreachable):
+        call(connector, "add_note", text="x")
+
+    assert hostile.lines("calls") == ["crash"]
 
 
 def test_a_server_that_keeps_crashing_is_started_with_growing_pauses(hostile: Hostile) -> None:
@@ -194,6 +230,7 @@ def test_a_server_that_asks_for_a_model_a_folder_or_a_password_is_refused(hostil
     }
 
 
+@OVER_BOTH
 def test_a_failure_is_told_in_one_bounded_line(hostile: Hostile) -> None:
     """A server's error text reaches a model quoted, short and clean."""
     with pytest.raises(ConnectorError) as caught:
@@ -205,12 +242,14 @@ def test_a_failure_is_told_in_one_bounded_line(hostile: Hostile) -> None:
     assert "\n" not in caught.value.message
 
 
+@OVER_BOTH
 def test_a_malformed_answer_to_an_effect_leaves_it_in_doubt(hostile: Hostile) -> None:
     """It did arrive; what became of it nobody can say."""
     with pytest.raises(OutcomeUnknown):
         call(hostile.open(), "broken")
 
 
+@OVER_BOTH
 def test_an_answer_that_does_not_fit_its_schema_is_its_text(hostile: Hostile) -> None:
     """A lie about the shape is not passed on as that shape."""
     answer = call(hostile.open(), "typed")
@@ -220,6 +259,7 @@ def test_an_answer_that_does_not_fit_its_schema_is_its_text(hostile: Hostile) ->
     assert "did not fit" in str(answer["note"])
 
 
+@OVER_BOTH
 def test_control_characters_are_taken_out_of_answers(hostile: Hostile) -> None:
     """Neither a null byte nor a mark that turns the reading direction gets through."""
     assert call(hostile.open(), "get_note") == {"text": "note of get_note"}
@@ -237,6 +277,7 @@ def test_a_server_sees_nothing_of_ours(hostile: Hostile, monkeypatch: pytest.Mon
     assert not seen & {"OPENAI_API_KEY", "DEPUTY_TOKEN"}
 
 
+@OVER_BOTH
 def test_a_server_that_does_not_start_offers_nothing_and_says_why(hostile: Hostile) -> None:
     """Its failure is a sentence, not an exception of everybody's."""
     connector = hostile.open("silent", timeout_s=3.0, start_timeout_s=1.0)
@@ -271,6 +312,7 @@ def test_calls_from_several_threads_share_one_server(hostile: Hostile) -> None:
     assert len(hostile.lines("pids")) == started + 1
 
 
+@OVER_BOTH
 def test_what_became_of_a_lost_call_is_unknown(hostile: Hostile) -> None:
     """MCP has nothing to look an attempt up by."""
     connector = hostile.open()
