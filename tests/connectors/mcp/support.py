@@ -25,13 +25,13 @@ class Hostile:
 
     def __init__(self, folder: Path, over: str = "stdio") -> None:
         """over: stdio | http; over HTTP each connector has a server of its own, which nobody starts again."""
-        self.folder, self._over = folder, over
+        self.folder, self.over = folder, over
         self.opened: list[McpConnector] = []
         self._servers: list[subprocess.Popen[bytes]] = []
 
     def open(self, *flags: str, **settings: Any) -> McpConnector:
         command = [sys.executable, str(HOSTILE), str(self.folder), *flags]
-        where: dict[str, Any] = {"command": command} if self._over == "stdio" else {"url": self._serve(command)}
+        where: dict[str, Any] = {"command": command} if self.over == "stdio" else {"url": self._serve(command)}
         usual: dict[str, Any] = {"timeout_s": 20.0, "start_timeout_s": 10.0}
         one = open_connector(name="evil", **where, **(usual | settings))
         self.opened.append(one)
