@@ -62,7 +62,7 @@ def test_a_failed_post_condition_is_told_and_counted_until_it_is_looked_at(desk:
     page.goto(f"/work/{item}")
     expect(page.get_by_text("Not as its schedule expects")).to_be_visible()
     page.goto("/schedules")
-    expect(page.locator(".card", has_text="invoices").locator(".chip.bad", has_text="Failed").first).to_be_visible()
+    expect(page.locator("li.card", has_text="invoices").locator(".chip.bad", has_text="Failed").first).to_be_visible()
     expect(page.locator(".side [data-count=schedules]")).to_be_empty()
     assert Axe().run(page).response["violations"] == []
     with page.expect_response(lambda answer: "/schedules/troubles" in answer.url) as told:
@@ -88,8 +88,8 @@ def test_a_digest_approves_exactly_what_it_lists_and_says_what_did_not_count(
     page.get_by_role("button", name="Approve these 2").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Approve them").press("Enter")
 
-    expect(page.locator(f'#to-approve [data-card="{first}"]')).to_contain_text("Not counted")
-    expect(page.locator(f'#to-approve [data-card="{second}"]')).to_have_count(0)
+    expect(page.locator(f'#to-approve [data-key="{first}"]')).to_contain_text("Not counted")
+    expect(page.locator(f'#to-approve [data-key="{second}"]')).to_have_count(0)
     assert (desk.state(first), desk.state(second), desk.state(bystander)) == ("denied", "approved", "pending")
     assert Axe().run(page).response["violations"] == []
 

@@ -185,6 +185,24 @@ def test_a_card_of_a_digest_decided_elsewhere_loses_its_button(scene: Scene) -> 
     assert approvable(now(scene, digest)) == {}
 
 
+def test_a_digest_can_be_asked_for_at_once(scene: Scene) -> None:
+    """In a few lines, to whoever types it."""
+    desk, me = scene.place.desk, scene.place.me
+    failed(scene.place, "bad")
+
+    told = commands.run(
+        desk, me, "schedule digest", direct=scene.direct, is_again=False, desk_url="https://desk.example"
+    )
+
+    (only,) = desk.schedules.digest(me)["failed"]
+    assert f"<https://desk.example/work/{only['item_id']}|bad>" in str(told)
+    assert "Failed" in str(told) and "Done" not in str(told)
+    again = {"direct": scene.direct, "is_again": True, "desk_url": None}
+    for _ in range(2):  # before a crash, and after it
+        assert "daily 17:00" in str(commands.run(desk, me, 'schedule digest "daily 17:00"', **again))
+    assert [one["kind"] for one in desk.schedules.all(me)].count("digest") == 1
+
+
 # ---- naming ----------------------------------------------------------------------------------------------------------
 def test_a_schedule_is_named_by_its_id_or_the_beginning_of_its_name(scene: Scene) -> None:
     """Short names from the request's words; what begins two of them is refused; paused reads as paused."""

@@ -21,12 +21,12 @@ export function digestCard(digest, again) {
   return el(
     "section",
     { class: "card", "data-key": "digest" },
-    el("header", {}, el("h2", {}, "Since ", at(digest.since)), bulk && el("span", { class: "push" }, bulk)),
+    el("header", {}, el("h2", {}, "Since ", at(digest.since)), bulk && el("span", { class: "push", "data-key": open.map((/** @type {any} */ one) => one.approval_id).join(" ") }, bulk)), // for other cards it is another button
     el(
       "div",
       { class: "stack" },
-      cards.length > 0 && el("section", {}, el("h3", {}, "To approve"), el("ul", { id: "to-approve" }, cards.map((/** @type {any} */ one) => ask(one, again)))),
-      GROUPS.map(([name, words]) => digest[name].length > 0 && el("section", {}, el("h3", {}, `${words} (${digest[name].length})`), el("ul", {}, digest[name].map(entry)))),
+      cards.length > 0 && el("section", { "data-key": "to approve" }, el("h3", {}, "To approve"), el("ul", { id: "to-approve" }, cards.map((/** @type {any} */ one) => ask(one, again)))),
+      GROUPS.map(([name, words]) => digest[name].length > 0 && el("section", { "data-key": name }, el("h3", {}, `${words} (${digest[name].length})`), el("ul", {}, digest[name].map(entry)))),
     ),
   );
 }
@@ -36,9 +36,9 @@ function entry(one) {
   const said = cut(one.why || one.question || one.text || "", 200);
   return el(
     "li",
-    { class: "row small" },
+    { class: "row small", "data-key": `${one.schedule} ${one.at}` },
     stateChip(one.firing === "started" ? one.state || "started" : one.firing),
-    one.item_id ? el("a", { href: `/work/${one.item_id}` }, one.schedule) : el("b", {}, one.schedule),
+    one.item_id ? el("a", { href: `/work/${one.item_id}` }, one.schedule) : el("a", { href: `/schedules#${encodeURIComponent(one.schedule)}` }, one.schedule),
     el("span", { class: "muted" }, at(one.at)),
     said && el("span", {}, said),
     one.odd.map((/** @type {string} */ words) => chip(`unusual: ${words}`, { kind: "warn", icon: "warn" })),
@@ -50,7 +50,7 @@ function ask(one, again) {
   const became = outcomes.get(one.approval_id);
   return el(
     "li",
-    { "data-card": one.approval_id },
+    { "data-key": one.approval_id },
     el("p", { class: "row" }, icon("inbox"), el("a", { href: `/approvals/${one.approval_id}` }, cut(one.preview || one.tool, 160)), became?.approval ? el("span", { class: "push" }, stateChip(became.approval.state)) : one.isMine && can("decide_approvals") && el("span", { class: "push" }, button("Approve", () => decide([one], again), { icon: "check", kind: "small", label: `Approve: ${cut(one.preview || one.tool, 80)}` }))),
     el("p", { class: "muted small" }, one.schedules.join(", "), " · ", since(one.expires_at, { future: "expires in {}", past: "expired {} ago" })),
     became?.message && el("p", { class: "bad small", role: "alert" }, `Not counted: ${became.message}.`, became.fix && ` ${became.fix}`),

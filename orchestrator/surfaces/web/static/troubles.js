@@ -21,7 +21,7 @@ if (can("schedule_troubles")) {
   onNews((news) => {
     const words = news.body.owner === boot.who && news.kind.startsWith("schedule.") && WORDS[/** @type {"failed"} */ (news.kind.slice(9))];
     if (!words) return;
-    const path = news.item_id?.startsWith("item_") ? `/work/${news.item_id}` : "/schedules";
+    const path = news.item_id?.startsWith("item_") ? `/work/${news.item_id}` : `/schedules#${encodeURIComponent(String(news.body.name))}`;
     toast(`${news.body.name} ${words}.`, { kind: "bad", action: ["Look", () => location.assign(path)] });
     recount();
   });
