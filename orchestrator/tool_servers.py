@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from connectors.mcp.descriptions import Description
 
 MCP = "mcp"
+MANIFEST_FILE = "manifest_file"  # where the manifest in the settings came from, for whoever looks again
 _DECLARED = "conn_toml_"
 
 
 def keywords(settings: Settings, name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """What the connector of tool servers is built with."""
-    own = {key: value for key, value in told.items() if key not in ("kind", "shared_with")}
+    own = {key: value for key, value in told.items() if key not in ("kind", "shared_with", MANIFEST_FILE)}
     return {"name": name, "description": Seen(settings, name), **own}
 
 
@@ -76,7 +77,7 @@ def declared(settings: Settings, store: Store, every: Sequence[Connection], owne
     """
     known = {c.connection_id: c for c in every if is_declared(c)}
     fresh = {
-        _DECLARED + name: (name, _with_manifest(told, known.get(_DECLARED + name)))
+        _DECLARED + name: (name, with_manifest(told, known.get(_DECLARED + name)))
         for name, told in settings.connectors.items()
         if told.get("kind") == MCP
     }
@@ -109,18 +110,18 @@ def is_declared(connection: Connection) -> bool:
     return connection.connection_id.startswith(_DECLARED)
 
 
-def _with_manifest(told: Mapping[str, Any], known: Connection | None = None) -> dict[str, Any]:
-    """The settings with the manifest itself in place of its file; where that is not on this host, with the one known already."""
+def with_manifest(told: Mapping[str, Any], known: Connection | None = None) -> dict[str, Any]:
+    """The settings with the manifest itself, besides where it came from; where no file is on this host, with the one known already."""
     from connectors.mcp import manifests
 
     file = told.get("manifest")
     if not isinstance(file, str):
         return dict(told)
     try:
-        return {**told, "manifest": manifests.read_file(Path(file))}
+        return {**told, "manifest": manifests.read_file(Path(file)), MANIFEST_FILE: file}
     except ConnectorError:
         before = known.settings.get("manifest") if known is not None and not Path(file).exists() else None
-        return {**told, "manifest": before} if isinstance(before, Mapping) else dict(told)
+        return {**told, "manifest": before, MANIFEST_FILE: file} if isinstance(before, Mapping) else dict(told)
 
 
 # ---- homes of before -------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def adopt(settings: Settings, store: Store, every: Sequence[Connection]) -> None
         if not one.reviewed and (found := _in_home(settings, one)) is not None:
             seen = found.to_json()
             store.write(reviews.put_first, one.connector, seen, actor=one.owner, now=clock.now())
-        if not is_declared(one) and (told := _with_manifest(one.settings)) != one.settings:
+        if not is_declared(one) and (told := with_manifest(one.settings)) != one.settings:
             store.write(connections.set_settings, one.connection_id, told)
 
 

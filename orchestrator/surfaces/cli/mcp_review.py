@@ -58,7 +58,7 @@ def connect(
         )
     if token:
         held["token"] = asking.secret(session.output, given, "token", prompt=f"token of {name}")
-    told = {**_settings(server, url, variables, manifest), **further}
+    told = tool_servers.with_manifest({**_settings(server, url, variables, manifest), **further})
     connector = providers.mcp_server(session.settings, name, told)
     new = providers.NewAccount(connector=name, subject=name, families=[name], settings=told, credentials=held)
     whose = Account(connection_id=new.id_of(owner.principal_id), subject=name, credentials=held, settings=told)
@@ -78,9 +78,7 @@ def connect(
 def _settings(
     server: Sequence[str], url: str | None, variables: Sequence[str], manifest: Path | None
 ) -> dict[str, Any]:
-    """What is stored of how it is reached, and the manifest as it is now; secrets by name only."""
-    from connectors.mcp import manifests
-
+    """What is stored of how it is reached; secrets by name only."""
     if bool(server) == (url is not None):
         raise UsageError(
             "a tool server has a command or a url", fix="deputy connect mcp NAME -- COMMAND ARGS…, or --url URL"
@@ -97,7 +95,7 @@ def _settings(
     if variables:
         told["env"] = {name: f"credential:{name}" for name in variables}
     if manifest is not None:
-        told["manifest"] = manifests.read_file(manifest)
+        told["manifest"] = str(manifest.absolute())
     return told
 
 
