@@ -5,7 +5,6 @@ Every row of every run of the whole tree is looked at, and each has to be unders
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
@@ -39,7 +38,8 @@ _OF_THE_TREE = frozenset(
         "finish",
     }
 )
-_WRITES_PREFERENCES = re.compile(r"{[{%][^}]*(?<!slot_)\bpreferences\b")
+# Of a workflow: what it is called, and by which words.
+_PROSE = frozenset({"title", "description", "examples", "near_misses"})
 
 
 def of_work(tx: Tx, item: Item, requester: str) -> frozenset[Readers] | None:
@@ -60,7 +60,8 @@ def of_work(tx: Tx, item: Item, requester: str) -> frozenset[Readers] | None:
             rows = steplog.load(tx, run.run_id)
             if [row.seq for row in rows] != list(range(1, len(rows) + 1)) or not rows:
                 return None
-            if _writes_preferences(run.pins.get("content")):
+            content: Mapping[str, Any] = run.pins.get("content") or {}
+            if _uses_preferences([value for name, value in content.items() if name not in _PROSE]):
                 return None
             for row in rows:
                 readers = _of_row(row, requester, inside)
@@ -101,9 +102,13 @@ def _tool(name: str) -> Tool | None:
     return parse({"name": name, "parameters": dict(spec.parameters), "manifest": dict(spec.manifest)})
 
 
-def _writes_preferences(content: Any) -> bool:
-    """Whether a workflow's texts use what the requester prefers otherwise than to narrow times by it."""
+def _uses_preferences(content: Any) -> bool:
+    """Whether a workflow uses what the requester prefers otherwise than to narrow times by it: then it may write it out."""
     if isinstance(content, str):
-        return _WRITES_PREFERENCES.search(content) is not None
-    inner = content.values() if isinstance(content, Mapping) else content if isinstance(content, list | tuple) else ()
-    return any(_writes_preferences(one) for one in inner)
+        return "preferences" in content
+    if isinstance(content, Mapping):
+        if content.get("call") == "calendar.find_slots":
+            args = {name: value for name, value in content.get("args", {}).items() if name != "preferences"}
+            content = {**content, "args": args}
+        return any(_uses_preferences(one) for one in content.values())
+    return isinstance(content, list | tuple) and any(_uses_preferences(one) for one in content)

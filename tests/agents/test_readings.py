@@ -156,7 +156,7 @@ PREFERRING = """\
 name: my-ways
 version: 1.0.0
 title: Say what I prefer
-description: What is set.
+description: Tells of preferences.
 examples:
   - Say what ways I like
 near_misses:
@@ -168,20 +168,27 @@ steps:
     call: directory.list_people
     args: {{}}
     says: I look.
-text: "{text}"
+{step}text: "{text}"
 output:
   people: "{{{{ found.people }}}}"
 """
 
 
 @pytest.mark.parametrize(
-    ("text", "is_open"), [("You set {{ preferences }}.", False), ("These are your preferences.", True)]
+    ("step", "text", "is_open"),
+    [
+        ("", "You set {{ preferences }}.", False),
+        ("", "You set {{ {'it': 1}['it'] ~ preferences }}.", False),
+        ("", "You set {{ slot_preferences() }}.", False),
+        ('  - id: set\n    value: "{{ preferences }}"\n    says: I tell.\n', "You set {{ set }}.", False),
+        ("", "These are your ways.", True),
+    ],
 )
-def test_preferences_are_not_written_out(place: Place, text: str, is_open: bool) -> None:
+def test_preferences_are_not_written_out(place: Place, step: str, text: str, is_open: bool) -> None:
     """They narrow the times that are found; a workflow of one's own that says them is answered in private."""
     folder = place.home / "workflows"
     folder.mkdir()
-    (folder / "my-ways.yaml").write_text(PREFERRING.format(text=text))
+    (folder / "my-ways.yaml").write_text(PREFERRING.format(step=step, text=text))
 
     done = place.ask("Say what ways I like")
 
