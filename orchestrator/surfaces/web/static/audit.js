@@ -26,7 +26,7 @@ const filter = () => ({ kind: kinds.value, actor: actor.value.trim(), item_id: i
 let events = [];
 /** @type {any[]|null} null: more than one page of it */
 let fresh = [];
-const arrived = arrivals(() => {
+const tellNew = arrivals(() => {
   if (fresh) {
     events = [...fresh, ...events];
     tell([]);
@@ -38,7 +38,7 @@ const arrived = arrivals(() => {
 /** @param {any[]|null} found */
 function tell(found) {
   fresh = found;
-  arrived.tell(found ? found.length : PAGE, !found);
+  tellNew(found ? found.length : PAGE, !found);
 }
 
 /** @param {boolean} [more] */
@@ -104,7 +104,7 @@ async function head() {
   }
 }
 $("#tools").append(
-  ...[arrived.pill, can("audit_head") && button("Copy head", head, { icon: "copy", kind: "small" }), can("verify_audit") && button("Verify", verify, { icon: "check", kind: "small" }), can("export_audit") && el("a", { class: "btn small", href: "/api/v1/audit/export", download: "audit.jsonl" }, icon("download"), "Export")].filter(Boolean),
+  ...[can("audit_head") && button("Copy head", head, { icon: "copy", kind: "small" }), can("verify_audit") && button("Verify", verify, { icon: "check", kind: "small" }), can("export_audit") && el("a", { class: "btn small", href: "/api/v1/audit/export", download: "audit.jsonl" }, icon("download"), "Export")].filter(Boolean),
 );
 body.replaceChildren(el("div", { class: "page stack" }, el("div", { class: "filters", role: "group", "aria-label": "Filter" }, kinds, actor, item), place));
 load();

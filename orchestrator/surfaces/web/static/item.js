@@ -49,7 +49,7 @@ export function sections(item, changed) {
 export const bySchedule = (item) => (item.schedule && item.requester === boot.who ? el("a", { href: `/schedules#${item.schedule.schedule_id}` }, `by the schedule ${item.schedule.name}`) : item.schedule ? `by the schedule ${item.schedule.name}` : "by a schedule");
 
 /** @param {any[]} others other requests that this one is bound to */
-const related = (others) => el("ul", { class: "tree" }, others.map((one) => el("li", { class: "row" }, el("a", { href: `/work/${one.item_id}` }, one.request), stateChip(one.state))));
+const related = (others) => el("ul", { class: "tree" }, others.map((one) => el("li", { class: "row", "data-key": one.item_id }, el("a", { href: `/work/${one.item_id}` }, one.request), stateChip(one.state))));
 
 /** What it has used up to now: a receipt comes at the end. @param {any} item */
 function spent(item) {
@@ -61,7 +61,7 @@ function effect(one, item) {
   const card = item.approvals.find((/** @type {any} */ approval) => approval.effect_id === one.effect_id && approval.state === "pending");
   return el(
     "li",
-    {},
+    { "data-key": one.effect_id },
     icon(iconOf(one.tool)),
     el("div", { class: "grow" }, el("p", {}, cut(one.preview || one.tool, 160)), one.error && el("p", { class: "small bad" }, one.error.message), one.decision !== "allow" && el("p", { class: "muted small" }, `${one.decision}: ${one.rules.join("; ")}`)),
     card ? el("a", { class: "btn small", href: `/approvals/${card.approval_id}` }, "Decide") : stateChip(one.state),
@@ -72,7 +72,7 @@ function agent(one, item) {
   const budget = Object.entries(one.budget || {}).filter(([, amounts]) => amounts.most);
   return el(
     "li",
-    { class: one.parent === item.item_id ? "" : "deeper" },
+    { class: one.parent === item.item_id ? "" : "deeper", "data-key": one.item_id },
     el("div", { class: "row" }, stateChip(one.state, waitWords(one)), el("b", {}, one.name || "task"), one.run_id && el("a", { class: "small push", href: `/runs/${one.run_id}` }, "its run")),
     el("p", {}, el("a", { class: "quiet", href: `/work/${one.item_id}` }, cut(one.request, 140))),
     one.why_here && el("p", { class: "muted small" }, one.why_here),

@@ -103,8 +103,8 @@ function mend(old, made) {
 }
 
 /**
- * A button that tells how much is new, and shows it when it is asked to. Its place is kept while there is nothing. @param {() => void} show
- * @returns {{pill: HTMLElement, tell: (many: number, more?: boolean) => void}}
+ * A button beside the page's name that tells how much is new, and shows it when it is asked to. Its place is kept while there is nothing.
+ * @param {() => void} show @returns {(many: number, more?: boolean) => void} tells it
  */
 export function arrivals(show) {
   const words = el("span", {});
@@ -115,5 +115,6 @@ export function arrivals(show) {
     words.textContent = `${many}${more ? "+" : ""} new`;
   };
   tell(0);
-  return { pill: el("span", { role: "status" }, inner), tell };
+  document.querySelector(".bar h1")?.after(el("span", { role: "status" }, inner));
+  return tell;
 }

@@ -20,7 +20,7 @@ const HEADS = ["Run", "State", "How", "Began", "Took", ""];
 let runs = [];
 let cursor = "";
 const state = () => $("#state")?.value || "";
-const arrived = arrivals(() => {
+const tellNew = arrivals(() => {
   listed();
   body.scrollTop = 0;
   body.focus({ preventScroll: true });
@@ -33,7 +33,7 @@ async function listed(more = false) {
     if (asked !== state()) return; // another one was chosen meanwhile
     cursor = page.next;
     runs = more ? [...runs, ...page.runs] : page.runs;
-    if (!more) arrived.tell(0);
+    if (!more) tellNew(0);
     paintList();
   } catch (error) {
     renew(body, notice(/** @type {any} */ (error), () => listed()));
@@ -66,7 +66,7 @@ const settle = oneAtATime(async () => {
   const fresh = found.runs.filter((/** @type {any} */ run) => !shown.has(run.run_id) && run.started_at >= newest);
   runs = runs.map((run) => known.get(run.run_id) || run);
   paintList();
-  arrived.tell(fresh.length, fresh.length > 0 && fresh.length === found.runs.length);
+  tellNew(fresh.length, fresh.length > 0 && fresh.length === found.runs.length);
 });
 
 /** @type {any} */
@@ -124,7 +124,7 @@ function paint(run, trace, turns) {
         { class: "run-head", "data-key": "head" },
         el("p", { class: "row" }, stateChip(item?.state || run.state), run.workflow && (can("list_workflows") ? el("a", { href: `/workflows/${run.workflow}` }, `${run.workflow} ${run.workflow_version || ""}`) : chip(run.workflow)), run.pins?.agent && chip(run.pins.agent, { icon: "model" })),
         el("h2", {}, item ? el("a", { class: "quiet", href: `/work/${run.item_id}` }, item.request) : run.run_id),
-        el("p", { class: "muted small" }, "began ", at(run.started_at), run.finished_at && [", ended ", at(run.finished_at)], item?.origin === "schedule" && [" · ", bySchedule(item)], " · ", receipt(run.receipt)),
+        el("p", { class: "muted small" }, "began ", at(run.started_at), run.finished_at && [", ended ", at(run.finished_at)], item?.origin === "schedule" && [" · ", bySchedule(item)], run.receipt && ` · ${receipt(run.receipt)}`),
       ),
       waits(run),
       trace?.spans.length > 0 && card("Timeline", waterfall(trace.spans, view, () => paint(run, trace, turns))),
@@ -190,7 +190,6 @@ if (runId) {
   bind("u Escape", "All runs", () => location.assign("/runs"));
 } else {
   tools.append(
-    arrived.pill,
     el("select", { id: "state", class: "compact", "aria-label": "Show", onchange: () => listed() }, [["", "All"], ["open", "Open"], ["done", "Done"], ["failed", "Failed"], ["denied", "Denied"]].map(([value, words]) => el("option", { value }, words))),
   );
   listed();
