@@ -44,6 +44,42 @@ def test_an_order_is_given_shown_run_and_taken_back(house: House) -> None:
     assert house.json("schedule", "ls")["schedules"] == []
 
 
+def test_an_order_is_changed_and_the_rest_stays(house: House) -> None:
+    """What is named changes, `none` takes away; what stands when nobody answers is shown in words."""
+    made = house.json(
+        "schedule", "add", "morning", "--when", "weekdays 07:30", "--ask", CALENDAR, "--budget", "calls=20,usd=0.50",
+        "--expect", "effects=0", "--unattended-until", "2h", "--agent", "research",
+    )  # fmt: skip
+    edited = house.json(
+        "schedule", "edit", "morning", "--overlap", "queue", "--budget", "calls=5", "--unattended-until", "10:00",
+        "--then", "default", "--answer", "Dana Ruiz", "--agent", "none",
+    )  # fmt: skip
+    shown = house.run("schedule", "show", "morning").out
+    later = house.json("schedule", "edit", "morning", "--unattended-until", "11:00")
+    freed = house.json(
+        "schedule", "edit", "morning", "--unattended-until", "none", "--expect", "none", "--budget", "none"
+    )
+
+    assert made["unattended"]["then"] == "deny" and made["asks_wait_s"] == 7200
+    assert {name: edited[name] for name in ("rule", "request", "expects", "missed", "next_at")} == {
+        name: made[name] for name in ("rule", "request", "expects", "missed", "next_at")
+    }
+    assert (edited["overlap"], edited["options"]) == ("queue", {"budget": {"model_calls": 5}})
+    assert "until 10:00; then “Dana Ruiz” answers a question that offers it" in " ".join(shown.split())
+    assert [later["unattended"][name] for name in ("until", "then", "answer")] == ["11:00", "default", "Dana Ruiz"]
+    assert (freed["unattended"], freed["expects"], freed["options"]) == (None, [], {})
+    for words in (
+        [],
+        ["--then", "default"],
+        ["--unattended-until", "10:00", "--then", "default"],
+        ["--unattended-until", "noonish"],
+        ["--unattended-until", "10:00", "--then", "approve"],
+        ["--budget", "wishes=3"],
+    ):
+        assert house.run("schedule", "edit", "morning", *words, "--json").code == 2, words
+    assert house.run("schedule", "edit", "evening", "--overlap", "skip", "--json").code == 7
+
+
 def test_a_preview_shows_both_changes_of_the_clocks(house: House) -> None:
     """A rule that is no schedule yet, from a day of one's choice: instants, the wall, offsets, and what the clocks do."""
     spring = house.json(

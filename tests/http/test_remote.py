@@ -74,6 +74,10 @@ def test_the_other_nouns_speak_to_the_server(away: House) -> None:
     away.json("memory", "forget", fact["memory_id"])
     away.json("schedule", "add", "morning", "--when", "weekdays 07:30", "--ask", "what is on my calendar today")
     assert [one["name"] for one in away.json("schedule", "ls")["schedules"]] == ["morning"]
+    wait = ["--unattended-until", "10:00", "--then", "default", "--answer", "the first"]
+    edited = away.json("schedule", "edit", "morning", "--budget", "calls=5", "--grace", "5m", *wait)
+    assert (edited["unattended"]["answer"], edited["grace_s"]) == ("the first", 300)
+    assert edited["options"] == {"budget": {"model_calls": 5}}
     away.json("schedule", "rm", "morning")
     away.json("trigger", "add", "bills", "--on", "mail", "--where", "subject~bill", "--ask", "file {message_id}")
     assert [one["name"] for one in away.json("trigger", "ls")["triggers"]] == ["bills"]

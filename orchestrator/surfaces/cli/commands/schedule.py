@@ -378,9 +378,10 @@ def _wait(wait: Mapping[str, Any] | None) -> str:
 
 
 def _facts(one: Mapping[str, Any], zone: str) -> Any:
-    from orchestrator.surfaces.cli import view
+    from orchestrator.surfaces.cli import budgets, view
 
-    limits = one["options"].get("budget") or {}
+    given = one["options"].get("budget") or {}
+    limits = [f"{name}={given[kept] / unit:g}" for name, (kept, unit, _) in budgets.LIMITS.items() if kept in given]
     return view.facts(
         [
             ("schedule", one["name"]),
@@ -392,7 +393,7 @@ def _facts(one: Mapping[str, Any], zone: str) -> Any:
             ("overlap", one["overlap"]),
             ("unattended", _wait(one["unattended"])),
             ("expects", " and ".join(one["expects"]) or "that it is done"),
-            ("budget", ", ".join(f"{name}={most}" for name, most in limits.items()) or "the usual one"),
+            ("budget", ", ".join(limits) or "the usual one"),
             ("as", one["owner"]),
         ]
     )

@@ -10,7 +10,7 @@ export const MISSED = { "run-latest": "run the latest once", skip: "skip it", "r
 /** @type {Record<string, string>} */
 export const OVERLAP = { skip: "skip the new one", queue: "queue it", replace: "replace the old one" };
 /** @type {Record<string, string>} */
-const THEN = { deny: "no: its cards are denied, an open question ends the run", default: "my answer to a question; its cards are denied" };
+const THEN = { deny: "no: an open question ends the run", default: "my answer to a question" };
 /** As the store calls it, in words, one of theirs in ours. @type {[string, string, number][]} */
 const LIMITS = [["model_calls", "Model calls", 1], ["tokens", "Tokens", 1], ["cost_microusd", "US dollars", 1_000_000], ["wall_ms", "Minutes", 60_000], ["effects", "Effects", 1]];
 
@@ -71,7 +71,7 @@ export function scheduleForm(again, { one, words = "" } = {}) {
     !isDigest && pair("Asks", request),
     el("div", { class: "grid" }, pair("If a time was missed", missed), pair("If the last one still works", overlap)),
     !isDigest && [
-      el("fieldset", { class: "stack" }, el("legend", {}, "While nobody answers"), el("div", { class: "grid" }, pair("Wait until (a time in its zone, or so long)", until), pair("Then", then)), answered),
+      el("fieldset", { class: "stack" }, el("legend", {}, "While nobody answers"), el("div", { class: "grid" }, pair("Wait until (a time in its zone, or so long)", until), pair("Then", then)), answered, el("p", { class: "muted small" }, "Its cards are denied then, either way: nobody approves what they have not seen.")),
       el("fieldset", {}, el("legend", {}, "Limits of each run (empty: the usual ones)"), el("div", { class: "limits" }, limits.map(({ words, field }) => pair(words, field)))),
       pair("Expects of each run (one check a line; all must hold)", expects),
     ],

@@ -83,7 +83,7 @@ function row(one) {
         ["Limits of a run", one.kind !== "digest" && (limitWords(one.options.budget) || "the usual ones")],
         ["Expects", one.expects.join(" and ") || "that it is done"],
       ]),
-      el("h3", {}, "Latest times"),
+      el("h3", { class: "apart" }, "Latest times"),
       one.firings.length ? el("ul", { class: "stack" }, one.firings.map((/** @type {any} */ time) => el("li", { class: "row small" }, fired(time)))) : el("p", { class: "muted small" }, "It has not come yet."),
     ),
   );
