@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import NotFound, UsageError
-from orchestrator.surfaces.slack_bot import commands, home_view
+from orchestrator.surfaces.slack_bot import commands, home_view, news_view
 from tests.e2e.place import CALL, Place
 from tests.services.fault_proxy import Fault, FaultProxy
 from tests.slack.running import Door, until
@@ -183,6 +183,23 @@ def test_a_card_of_a_digest_decided_elsewhere_loses_its_button(scene: Scene) -> 
     until(lambda: words(now(scene, digest)).count("Denied") == 2, within_s=60.0)
 
     assert approvable(now(scene, digest)) == {}
+
+
+def test_a_digest_of_anything_fits_into_what_slack_takes() -> None:
+    """However many, however long, whatever letters: no part is longer than Slack's limits, and what is left out is counted."""
+    entry = {"schedule": "&" * 80, "item_id": "item_1", "at": "2026-11-23T09:00:00+00:00", "why": "<&>" * 300}
+    entry |= {"question": "", "text": "", "odd": ["&" * 200]}
+    ask = {"approval_ids": ["appr_1", "appr_2"], "digest": "sha256:1", "preview": "&" * 900, "schedules": ["&" * 200]}
+    groups = {name: [entry] * 40 for name in news_view.GROUPS}
+    made = {**groups, "approve": [ask] * 30, "since": "2026-11-22T09:00:00+00:00"}
+    card = {"state": "pending", "eligible": ["ana@firm.example"], "digest": "sha256:1", "item_id": "item_1"}
+
+    cards = dict.fromkeys(("appr_1", "appr_2"), card)
+    drawn = news_view.digest(made, cards, who="ana@firm.example", desk_url="https://desk.example")
+
+    assert len(drawn.blocks) <= 50 and not drawn.is_settled
+    assert all(len(one["text"]["text"]) <= 3000 for one in drawn.blocks if one["type"] == "section")
+    assert " more" in words({"blocks": drawn.blocks}) and "48 more" in words({"blocks": drawn.blocks})
 
 
 def test_a_digest_can_be_asked_for_at_once(scene: Scene) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from connectors.errors import ConnectorError, RateLimited
+from connectors.errors import ConnectorError, Forbidden, InvalidCall, NotFound, RateLimited
 from orchestrator import errors, ids
 from orchestrator.deputy import Deputy
 from orchestrator.deputy.slack import Due
@@ -69,6 +69,9 @@ class Announcer:
         for one in await asyncio.to_thread(self._desk.slack.due_news):
             try:
                 is_told = await self._tell(one)
+            except (Forbidden, InvalidCall, NotFound) as error:
+                log.warning("an owner cannot be told in Slack: %s", error.message)
+                is_told = True  # it would not become better: they have it at the desk
             except RateLimited as error:
                 await asyncio.sleep(min(LONGEST_AGAIN_S, error.retry_after_s))
                 is_told = False

@@ -39,7 +39,7 @@ def news(what: str, body: Mapping[str, Any], *, item_id: str | None, desk_url: s
     blocks = [
         kit.section(f":warning: *{escape(told)}*"),
         kit.section(
-            f"*When*  {kit.when(str(body.get('at') or ''))}\n*Why*  {kit.one_line(body.get('why') or '–', 600)}\n*What to do*  {fix}"
+            f"*When*  {kit.when(str(body.get('at') or ''))}\n*Why*  {kit.one_line(body.get('why') or '–', 400)}\n*What to do*  {fix}"
         ),
     ]
     if desk_url:
@@ -91,20 +91,22 @@ def words(made: Mapping[str, Any], desk_url: str | None) -> str:
     parts = [_group(told, made[name], desk_url)["text"]["text"] for name, told in GROUPS.items() if made[name]]
     if listed := asked(made):
         parts.append(f"*To approve* ({len(listed)}): the cards are in our direct messages.")
-    return kit.cut("\n".join(parts) or "Nothing since yesterday.", kit.MOST_TEXT)
+    return "\n".join(parts) or "Nothing since yesterday."
 
 
 def _group(title: str, entries: Any, desk_url: str | None) -> Block:
     lines = [f"*{title}*"]
-    for entry in entries[:MOST_ROWS]:
+    for count, entry in enumerate(entries):
         name, item_id = kit.one_line(entry["schedule"], 60), entry.get("item_id")
         if item_id:
             name = f"<{desk_url}/work/{item_id}|{name}>" if desk_url else f"{name} `{item_id}`"
         said = entry["why"] or entry["question"] or entry["text"]
         odd = f" · unusual: {kit.one_line('; '.join(entry['odd']), 60)}" if entry["odd"] else ""
-        lines.append(f"• {name} {kit.when(entry['at'])}{f': {kit.one_line(said, 120)}' if said else ''}{odd}")
-    if len(entries) > MOST_ROWS:
-        lines.append(f"… and {len(entries) - MOST_ROWS} more")
+        line = f"• {name} {kit.when(entry['at'])}{f': {kit.one_line(said, 120)}' if said else ''}{odd}"
+        if count == MOST_ROWS or sum(map(len, lines)) + len(line) > kit.MOST_TEXT - 100:
+            lines.append(f"… and {len(entries) - count} more")
+            break
+        lines.append(line)
     return kit.section("\n".join(lines))
 
 
