@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from orchestrator.errors import UsageError
+from orchestrator.surfaces import standing
 from orchestrator.surfaces.cli import options
 from orchestrator.surfaces.cli.session import Session
 
@@ -114,7 +115,7 @@ def link(session: Session, speaker: str | None) -> None:
     from rich.text import Text
 
     path = f"/signin?token={session.desk.access.new_link(session.who(speaker))}"
-    base = session.settings.public_url or session.settings.url or ""
+    base = session.settings.public_url or session.settings.url or standing.address_of(session.settings.home) or ""
     session.output.answer({"path": path, "url": f"{base.rstrip('/')}{path}" if base else None}, Text(f"{base}{path}"))
 
 

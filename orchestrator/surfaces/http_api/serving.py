@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -21,6 +21,7 @@ from orchestrator import app, logs
 from orchestrator.deputy import Deputy
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
+from orchestrator.surfaces import standing
 from orchestrator.surfaces.http_api.auth.rules import Rules, check_bind, is_loopback
 from orchestrator.surfaces.http_api.auth.sessions import Sessions
 from orchestrator.surfaces.http_api.draining import Drain
@@ -59,11 +60,12 @@ def serve(settings: Settings, *, host: str, port: int, with_worker: bool, say: C
     )
     listening = _bound(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
-    say(f"Deputy listens on {address}")
-    if is_loopback(host):  # a link that lets in belongs on no wire that others read
-        say(f"open once, as the owner: {address}{sessions.new_link()}")
     try:
-        asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, bot, say))
+        with standing.told(settings.home, address) if is_loopback(host) else nullcontext():
+            say(f"Deputy listens on {address}")
+            if is_loopback(host):  # a link that lets in belongs on no wire that others read
+                say(f"open once, as the owner: {address}{sessions.new_link()}")
+            asyncio.run(_run(_Server(config), listening, drain, settings if with_worker else None, bot, say))
     finally:
         desk.close()
     return 0

@@ -20,6 +20,7 @@ from orchestrator.errors import DeputyError, UsageError
 from orchestrator.gate.keys import keys_of
 from orchestrator.gate.sealing import HeldKeys
 from orchestrator.settings import Settings
+from orchestrator.surfaces import standing
 from orchestrator.surfaces.http_api.auth.oidc import Provider
 from orchestrator.surfaces.http_api.auth.rules import LOOPBACK, Rules
 from orchestrator.surfaces.http_api.draining import Drain
@@ -116,7 +117,7 @@ async def over_stdio(desk: Deputy, settings: Settings, wake: Callable[[], None])
         settings,
         Feed(desk, drain),
         callers=callers.at_the_terminal(desk),
-        pages=lambda context: settings.public_url,
+        pages=lambda context: settings.public_url or standing.address_of(settings.home),
         wake=wake,
     )
     await server(room).run_stdio_async()
