@@ -87,7 +87,7 @@ PAGES: tuple[Page, ...] = (
         key="w",
         template="work.html",
         sheets=("list", "card", "work"),
-        modules=("list", "effects", "people", "values", "renew", "after", "item", "work"),
+        modules=("list", "effects", "people", "values", "after", "item", "work"),
         counts="work",
         needs="list_items",
         first=_work,
@@ -101,7 +101,7 @@ PAGES: tuple[Page, ...] = (
         icon="run",
         key="r",
         sheets=("card", "run"),
-        modules=("effects", "people", "values", "renew", "item", "waterfall", "transcript", "runs"),
+        modules=("effects", "people", "values", "item", "waterfall", "transcript", "runs"),
         needs="list_runs",
     ),
     Page(
@@ -112,7 +112,7 @@ PAGES: tuple[Page, ...] = (
         icon="chart",
         key="o",
         sheets=("charts",),
-        modules=("values", "renew", "charts", "overview"),
+        modules=("values", "charts", "overview"),
         needs="daily_figures",
     ),
     Page(
@@ -156,7 +156,7 @@ PAGES: tuple[Page, ...] = (
         icon="audit",
         group="Control",
         key="u",
-        modules=("values", "renew", "audit"),
+        modules=("values", "audit"),
         needs="list_audit",
     ),
     Page(
@@ -165,7 +165,7 @@ PAGES: tuple[Page, ...] = (
         path="/connections",
         icon="plug",
         group="Set up",
-        modules=("renew", "connections"),
+        modules=("connections"),
         needs="list_connections",
     ),
     Page(
@@ -174,7 +174,7 @@ PAGES: tuple[Page, ...] = (
         path="/people",
         icon="people",
         group="Set up",
-        modules=("people", "renew", "roles", "directory"),
+        modules=("people", "roles", "directory"),
         needs="list_people",
     ),
     Page(
@@ -184,7 +184,7 @@ PAGES: tuple[Page, ...] = (
         icon="key",
         group="Set up",
         key="y",
-        modules=("renew", "memory", "keyring", "you"),
+        modules=("memory", "keyring", "you"),
         needs="show_me",
     ),
     Page(

@@ -3,10 +3,12 @@ import { button, can, el, icon } from "./dom.js";
 import { bind } from "./keys.js";
 import { onNews } from "./live.js";
 import { api } from "./net.js";
+import { renew } from "./renew.js";
 import { dialog, offer } from "./shell.js";
 import { at } from "./times.js";
 import { told, toast } from "./toast.js";
 
+/** @type {NodeListOf<HTMLElement>} */
 const places = document.querySelectorAll("[data-halt]");
 /** @type {any[]} */
 let halts = [];
@@ -14,7 +16,8 @@ let halts = [];
 async function load() {
   halts = (await api("/halt").catch(() => ({ halts: [] }))).halts;
   for (const place of places)
-    place.replaceChildren(
+    renew(
+      place,
       ...[
         halts.length > 0 && el("div", { class: "halted", role: "status" }, icon("halt"), el("span", {}, halts.length === 1 ? halts[0].text : `${halts.length} halts in force`), can("lift_halt") && button("Lift…", open, { kind: "small" })),
         !halts.length && can("halt") && button("Stop everything…", open, { kind: "bare small danger stop", icon: "halt" }),

@@ -14,7 +14,7 @@ export function renew(place, ...kids) {
   const stood = [...lineage(pointed(place) || held || topmost(place) || place, place)].map((one) => ({ one, top: one.getBoundingClientRect().top }));
   match(place, el("div", {}, kids));
   if (held && document.activeElement !== held) {
-    const next = [...above, place, document.getElementById("body"), document.getElementById("main")].find((one) => one?.isConnected && one.tabIndex >= 0);
+    const next = [...above, place, document.getElementById("body"), document.getElementById("main")].find((one) => one?.isConnected && (one.tabIndex >= 0 || one.hasAttribute("tabindex")));
     next?.focus({ preventScroll: true });
   }
   const left = stood.find(({ one }) => one.isConnected);
