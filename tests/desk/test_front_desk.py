@@ -288,3 +288,12 @@ def test_an_item_tells_what_it_needs_first(place: Place) -> None:
 
     place.desk.cancel(place.admin, last)
     assert place.item(first)["needed_by"] == []
+
+
+def test_nobody_is_told_others_words_by_what_waits_for_theirs(place: Place) -> None:
+    """An operator's request that needs a colleague's is not the colleague's to read."""
+    them = other(place)
+    theirs = place.desk.submit(them, "look at my day")
+    place.submit("then tell me about them", needs=[theirs])
+
+    assert place.desk.item(them, theirs)["needed_by"] == []
