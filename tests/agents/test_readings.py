@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.domain.item import Origin
 from orchestrator.domain.principal import Principal
-from orchestrator.store import retention
+from orchestrator.store import retention, steplog
 from orchestrator.store.database import Store
 from policies.listeners import EVERY_COLLEAGUE, Readers
 from tests.agents.cast import ODD, Script, cast, delegate, hire, supervise
@@ -134,6 +134,33 @@ def test_what_was_forgotten_was_read_all_the_same(place: Place) -> None:
     store.close()
 
     assert readers(place, done) is None
+
+
+ROWS: list[tuple[str, Any, bool]] = [
+    # what a model made of what was read
+    ("reply", {"text": "fine"}, True),
+    # a kind of row that nobody here knows, and rows that do not say what they hold
+    ("novelty", {"text": "fine"}, False),
+    ("read", {"tool": "calendar.freebusy"}, False),
+    ("read", {"tool": "web.get_page", "args": {}, "result": {"readers": None}}, False),
+    ("read", None, False),
+    ("result", {"tool": "memory.remember", "value": {}}, False),
+    ("nudge", {"text": "fine", "by": "sam@northwind.example", "human": True}, False),
+    ("effect", {"tool": "calendar.freebusy", "args": {}, "result": {}}, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "is_open"), ROWS)
+def test_a_row_that_is_not_understood_closes(place: Place, kind: str, body: Any, is_open: bool) -> None:
+    """One more row on the log of work that was everybody's."""
+    done = looker(place, of_me(FREE, place))
+    (run_id,) = done["runs"]
+
+    store = Store.open(place.settings.store_url, name="writer")
+    store.write(steplog.add, run_id, 1, [steplog.Row(kind=kind, key="more", body=body)], place.office.now())
+    store.close()
+
+    assert readers(place, done) == ({EVERY_COLLEAGUE} if is_open else None)
 
 
 def test_whoever_did_not_ask_is_told_nothing_of_it(place: Place) -> None:
