@@ -165,7 +165,7 @@ PAGES: tuple[Page, ...] = (
         path="/connections",
         icon="plug",
         group="Set up",
-        modules=("connections"),
+        modules=("connections",),
         needs="list_connections",
     ),
     Page(
