@@ -19,7 +19,7 @@ CALENDAR = "what is on my calendar today"
 def _taken_back(desk: Desk) -> Iterator[None]:
     """What these tests add is gone behind each of them."""
     yield
-    for name in names(desk) & {"brief", "other"}:
+    for name in names(desk) & {"brief", "other one"}:
         desk.place.desk.schedules.change(desk.place.me, name, "remove")
 
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_is_told_in_the_form(desk: Desk, page: Page, watched: Wat
 def test_what_a_schedule_made_leads_to_it(desk: Desk, page: Page) -> None:
     """From the request to the one schedule, shown open with what became of its times; by its name as well."""
     rooms = desk.place.desk.schedules
-    for name in ("other", "brief"):
+    for name in ("other one", "brief"):
         rooms.add(desk.place.me, name, when="weekdays 07:30", request=CALENDAR)
     fired = rooms.fire_now(desk.place.me, "brief")
 
@@ -103,5 +103,5 @@ def test_what_a_schedule_made_leads_to_it(desk: Desk, page: Page) -> None:
     )
     assert Axe().run(page).response["violations"] == []
 
-    page.goto("/schedules?#other")
-    expect(page.locator("li.card", has_text="other")).to_be_focused()
+    page.goto("/schedules?#other%20one")
+    expect(page.locator("li.card", has_text="other one")).to_be_focused()

@@ -13,7 +13,7 @@ from orchestrator.domain import unattended
 from orchestrator.domain.item import State, WaitKind
 from orchestrator.domain.unattended import Unattended
 from orchestrator.errors import UsageError
-from orchestrator.store import audit, items, schedules, waits, worklist
+from orchestrator.store import audit, items, migrations, schedules, waits, worklist
 from orchestrator.store.tables import worklist as rows
 from tests.schedules.test_firing_table import OWNER, House, house, quiet_house  # noqa: F401 - fixtures
 
@@ -193,6 +193,20 @@ def test_who_answers_in_time_is_heard_alone(quiet_house: House) -> None:  # noqa
         assert waits.answer(tx, item_id, "ask:which", "Do it", OWNER, ENDS_AT - timedelta(minutes=1))
     quiet_house.sweep(ENDS_AT)
     assert found(quiet_house, item_id) == ("ready", "Do it", [])
+
+
+def test_an_older_database_gets_the_column_beside_its_data(quiet_house: House) -> None:  # noqa: F811
+    """The step adds it to schedules that are there, and leaves alone a table that was made with it."""
+    quiet_house.add("daily 09:00 UTC", BEGAN, unattended=rule("2h30m"))
+    (step,) = (one for one in migrations.MIGRATIONS if one.version == 13)
+    with quiet_house.store.tx() as tx:
+        tx.c.execute(sa.text("alter table schedules drop column unattended"))
+    for _ in range(2):
+        with quiet_house.store.tx() as tx:
+            step.apply(tx.c)
+    with quiet_house.store.read() as tx:
+        (one,) = schedules.every(tx)
+    assert one.unattended is not None and one.unattended.until == "2h30m"
 
 
 def test_a_wait_in_seconds_of_an_older_deputy_is_kept(quiet_house: House) -> None:  # noqa: F811

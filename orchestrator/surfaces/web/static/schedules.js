@@ -30,8 +30,8 @@ const load = oneAtATime(async () => {
 });
 /** Shows the schedule that the address names, open. */
 function meet() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  const found = wanted && [.../** @type {NodeListOf<HTMLElement>} */ (body.querySelectorAll("li[data-name]"))].find((one) => one.id === wanted || one.dataset.name === wanted);
+  const wanted = location.hash.slice(1);
+  const found = wanted && [.../** @type {NodeListOf<HTMLElement>} */ (body.querySelectorAll("li[data-name]"))].find((one) => [one.id, one.dataset.name, encodeURIComponent(one.dataset.name || "")].includes(wanted));
   if (!found) return;
   $("details", found).open = true;
   found.scrollIntoView({ block: "start" });
