@@ -9,10 +9,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import clock
-from orchestrator.deputy import readings
 from orchestrator.deputy.views import audited
 from orchestrator.domain.effect import Approval
 from orchestrator.domain.item import Item
@@ -24,7 +23,9 @@ from orchestrator.store.database import Store
 from orchestrator.store.slack_inbox import Delivery, Taken
 from orchestrator.store.slack_people import Linked
 from orchestrator.store.slack_posts import Post
-from policies.listeners import Readers
+
+if TYPE_CHECKING:
+    from policies.listeners import Readers
 
 log = logging.getLogger("deputy.slack")
 DOOR = "slack"
@@ -203,6 +204,8 @@ class Slack:
     def readers_of(self, who: Principal, document: Mapping[str, Any]) -> frozenset[Readers] | None:
         """Who could have read what the work behind the document has read; None where that is not known of all of it, and
         where it has changed something, or tried to."""
+        from orchestrator.deputy import readings  # no client command needs it
+
         # INVARIANT: what an effect answered, and that it was done or refused, is for whoever asked.
         if document["effects"] or document["approvals"]:
             return None
