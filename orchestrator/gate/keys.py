@@ -14,13 +14,13 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import DeputyError, UsageError
 from orchestrator.gate.sealing import KEY_BYTES, HeldKeys, Keys, KeyUnreachable, Place, Unopened
 
 FILE_NAME = "credentials.key"
@@ -46,13 +46,27 @@ class KmsKeys:
 
     @property
     def current(self) -> str:
-        return self.kms.current()
+        with self._asked():
+            return self.kms.current()
 
     def wrap(self, data_key: bytes, place: Place) -> tuple[str, bytes]:
-        return self.kms.wrap(data_key, _context(place))
+        with self._asked():
+            return self.kms.wrap(data_key, _context(place))
 
     def unwrap(self, key_id: str, wrapped: bytes, place: Place) -> bytes:
-        return self.kms.unwrap(key_id, wrapped, _context(place))
+        with self._asked():
+            return self.kms.unwrap(key_id, wrapped, _context(place))
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Whatever a vendor's package raises means one thing here; what it says of itself may hold a key."""
+        try:
+            yield
+        except DeputyError:
+            raise
+        except Exception as error:  # noqa: BLE001  # every vendor has errors of its own
+            said = f"the KMS {type(self.kms).__name__!r} did not answer: {type(error).__name__}"
+            raise KeyUnreachable(said, fix="see that its service is reachable and may be used") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,3 +232,49 @@ def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
 
     assert "canary" not in json.dumps(raised.value.as_json())
     assert os.listdir(tmp_path) == [keys.FILE_NAME]
+
+
+KMS = '''
+import base64
+
+
+class Vault:
+    """Reverses what it is given: enough to see that it was asked, and that a context is held to."""
+
+    def current(self):
+        return "acme/2"
+
+    def wrap(self, data_key, context):
+        return self.current(), repr(sorted(context.items())).encode() + b"|" + base64.b64encode(data_key[::-1])
+
+    def unwrap(self, key_id, wrapped, context):
+        told, _, kept = wrapped.partition(b"|")
+        if key_id not in ("acme/1", "acme/2") or told != repr(sorted(context.items())).encode():
+            raise ValueError("another context")
+        return base64.b64decode(kept)[::-1]
+'''
+
+
+def test_a_kms_is_loaded_from_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kms:NAME` finds the entry point, seals with it, opens in the same place only, and no key of ours is made."""
+    packages = tmp_path / "site"
+    about = packages / "acme_kms-1.0.dist-info"
+    about.mkdir(parents=True)
+    (packages / "acme_kms.py").write_text(KMS)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kms\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[deputy.kms]\nacme = acme_kms:Vault\n")
+    monkeypatch.syspath_prepend(packages)
+    home = tmp_path / "home"
+    home.mkdir()
+
+    kms = keys.keys_of("kms:acme", home, make=True)
+    sealed = seal(CREDENTIALS, HERE, kms)
+
+    assert sealed.key_id == kms.current == "acme/2"
+    assert open_sealed(sealed, HERE, keys.keys_of("kms:acme", home)) == CREDENTIALS
+    assert rewrap(sealed, HERE, kms).sealed == sealed.sealed
+    with pytest.raises(KeyUnreachable) as caught:  # whatever its package raises
+        open_sealed(sealed, Place("default", "conn_2"), kms)
+    assert "another context" not in caught.value.message + caught.value.fix
+    assert list(home.iterdir()) == []
+    assert CANARY.encode() not in sealed.sealed + sealed.wrapped
