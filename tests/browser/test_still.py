@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from orchestrator import clock, ids
 from orchestrator.domain.outcome import Done
-from orchestrator.store import lease, runs, spans, steplog, worklist
+from orchestrator.store import approvals, lease, runs, spans, steplog, worklist
 from orchestrator.store.fence import Lease
 from orchestrator.store.spans import SpanRow
 from orchestrator.store.steplog import Row
@@ -256,3 +256,19 @@ def test_giving_roles_leaves_one_on_the_same_person(desk: Desk, page: Page) -> N
     expect(page.get_by_role("dialog")).to_have_count(0)
 
     expect(change).to_be_focused()
+
+
+def test_a_card_that_is_read_stays_as_it_was_opened(desk: Desk, page: Page) -> None:
+    """What was folded stays folded and keeps the focus when its request has news."""
+    card = desk.park()
+    live(page, f"/approvals/{card}")
+    expect(page.get_by_role("link", name="See the run")).to_be_visible()
+    folded = page.locator("#detail details").first
+    folded.locator("summary").click()
+    expect(folded).not_to_have_attribute("open", "")
+    digest = desk.read(approvals.get, card).digest
+    desk.place.desk.decide(desk.place.me, card, "deny", digest=digest, reason="Not this week")
+    expect(page.locator("#detail")).to_contain_text("Not this week")
+
+    expect(folded).not_to_have_attribute("open", "")
+    assert focused(folded.locator("summary"))

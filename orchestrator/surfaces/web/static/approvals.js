@@ -6,6 +6,7 @@ import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
+import { renew } from "./renew.js";
 import { draw, foot, short } from "./rows.js";
 import { askText, count } from "./shell.js";
 import { setNow } from "./times.js";
@@ -86,16 +87,12 @@ function paintCard(only = shownId) {
   }
   const state = row && row.state !== "pending" && card.state === "pending" ? { ...card, state: row.state, effect_state: row.effect_state } : card;
   const beside = besides.get(shownId) || null;
-  const scrolled = detail.querySelector(".card-body")?.scrollTop || 0;
-  const held = detail.contains(document.activeElement) ? document.activeElement?.id : "";
-  detail.replaceChildren(
+  renew(
+    detail,
     el("div", { class: "back" }, el("h1", { class: "vh" }, "Approvals"), button("All approvals", back, { icon: "left", kind: "bare small" })),
-    el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Card" }, sections({ ...state, effect: beside?.effect }, beside, (other) => open(other))),
+    el("div", { class: "card-body", tabindex: "0", role: "region", "aria-label": "Card", "data-key": shownId }, sections({ ...state, effect: beside?.effect }, beside, (other) => open(other))),
     actions(state),
   );
-  const body = detail.querySelector(".card-body");
-  if (body) body.scrollTop = scrolled;
-  if (held) document.getElementById(held)?.focus();
 }
 
 /** The shown card's state alone, at once: the rest follows with the desk's answer. @param {string[]} ids */
