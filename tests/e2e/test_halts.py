@@ -7,16 +7,21 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.office import OfficeConnector
 from connectors.spec import Account, Json
+from orchestrator import ids
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
 from tests.agents.cast import LOOK, ODD, hire
 from tests.agents.puppet import Asked, Says, finish, puppet
+from tests.distributed.desks import HOLD
 from tests.e2e.place import CALL, Place, tools, wrapped
+
+WISHES = 200
 
 
 @contextmanager
@@ -153,6 +158,31 @@ def test_an_effect_under_way_is_told_and_ends(place: Place) -> None:
     place.work()
     assert place.item(asked)["state"] == "done"
     assert sorted(tool for tool, _ in place.sent()) == ["calendar.create_event", "mail.reply"]
+
+
+def test_no_effect_begins_after_a_halt_in_the_middle_of_many(any_place: Place) -> None:
+    """By the ledger's own times: what was begun at all was begun before it, or within 100 ms."""
+    place = any_place
+    place.set(profile="delegated")
+    folder = place.settings.workflow_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hold-time.yaml").write_text(HOLD)
+    for number in range(WISHES):
+        place.submit(f"hold hour number {number}", options={"workflow": "hold-time", "input": {"number": number}})
+
+    with working(lambda: place.work(linger_s=0.0)):
+        until(lambda: len(place.sent()) >= 5)
+        halt = place.desk.halts.begin(place.me)
+    held = [place.item(one) for one in place.desk.items(place.admin, limit=WISHES)["items"]]
+    effects = [effect for item in held for effect in item["effects"] if effect["attempted_at"]]
+    attempted = [datetime.fromisoformat(effect["attempted_at"]) for effect in effects]
+
+    assert 5 <= len(attempted) < WISHES
+    assert max(attempted) <= datetime.fromisoformat(halt["at"]) + timedelta(milliseconds=100)
+    assert {item["state"] for item in held} <= {"done", "waiting"}, [e for e in effects if e["state"] != "done"]
+    done = [ids.effect_key(effect["effect_id"]) for effect in effects if effect["state"] == "done"]
+    sent = [key for _, key in place.sent()]
+    assert len(sent) == len(set(sent)) and set(done) <= set(sent)  # one under way may stand to be looked up
 
 
 def test_who_may(place: Place) -> None:
