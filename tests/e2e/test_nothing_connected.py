@@ -128,6 +128,21 @@ def test_a_home_of_nobody_says_that_somebody_has_to_say_who_they_are(tmp_path: P
     place.close()
 
 
+def test_a_standing_order_without_an_account_says_that_nothing_is_followed(tmp_path: Path) -> None:
+    """It is kept, and begins with the account; until then the person knows what is missing."""
+    place = bare(tmp_path)
+    command = ("trigger", "add", "invoices", "--on", "mail", "--ask", "file the mail {message_id}")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.surfaces.cli.main", *command],
+        env={k: v for k, v in os.environ.items() if not k.startswith("DEPUTY_")} | place.settings.as_environment(),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert f"{ME} has no mail connection" in done.stderr and f"deputy connect imap {ME}" in done.stderr
+    place.close()
+
+
 def test_what_no_family_knows_stays_refused(tmp_path: Path) -> None:
     """A name that sounds like a calendar's tool is none: no account would bring it."""
     place = bare(tmp_path)

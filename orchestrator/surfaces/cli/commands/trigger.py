@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.surfaces.cli import options
 from orchestrator.surfaces.cli.session import Session
 from orchestrator.surfaces.cli.times import shown
+
+if TYPE_CHECKING:
+    from orchestrator.domain.principal import Principal
 
 
 @click.group()
@@ -57,8 +60,9 @@ def add(
 
         check_workflow(session, workflow, {})
     given = {"agent": agent, "workflow": workflow}
+    who = session.who(speaker)
     made = session.desk.triggers.add(
-        session.who(speaker),
+        who,
         name,
         on=family,
         request=request,
@@ -68,7 +72,7 @@ def add(
         priority=priority,
         own=own,
     )
-    _begin(session)
+    _begin(session, who, family)
     _told(session, made)
 
 
@@ -137,8 +141,9 @@ def pause(session: Session, name: str, speaker: str | None) -> None:
 @options.session
 def resume(session: Session, name: str, speaker: str | None) -> None:
     """Let it ask again, from now on."""
-    made = session.desk.triggers.change(session.who(speaker), name, "resume")
-    _begin(session)
+    who = session.who(speaker)
+    made = session.desk.triggers.change(who, name, "resume")
+    _begin(session, who, made["on"])
     _told(session, made)
 
 
@@ -159,13 +164,20 @@ def check(session: Session) -> None:
     session.output.answer({"requests": made}, Text(f"{made} new request{'' if made == 1 else 's'}"))
 
 
-def _begin(session: Session) -> None:
-    """Notes how far the account is read now, so that all that comes from here on is new."""
+def _begin(session: Session, who: Principal, family: str) -> None:
+    """Notes how far the account is read now, so that all that comes from here on is new; without one it waits, and says so."""
     if session.is_remote:
         return  # its own worker looks
     from connectors.errors import ConnectorError
     from orchestrator import app
+    from orchestrator.gate import missing
+    from orchestrator.store.connections import EVERYBODY
 
+    mine = {who.principal_id, EVERYBODY}
+    known = [one for one in session.desk.connections(who) if mine & {one["owner"], *one["shared_with"]}]
+    if not any(family in one["families"] for one in known):
+        why, fix = missing.words(family, who.principal_id), missing.fix(family, who.principal_id, has_office=False)
+        session.output.note(f"Nothing is followed yet: {why}. {fix}")
     try:
         app.look_once(session.settings)
     except ConnectorError as error:
