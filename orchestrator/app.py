@@ -16,6 +16,7 @@ from orchestrator import clock, telemetry
 from orchestrator.deputy import Deputy
 from orchestrator.domain.audit import AuditEvent
 from orchestrator.domain.item import State
+from orchestrator.domain.principal import NOBODY
 from orchestrator.domain.rights import OWNER
 from orchestrator.errors import NotFound
 from orchestrator.settings import Settings
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 OFFICE_FAMILIES = ("calendar", "chat", "mail")
 LINGER = timedelta(seconds=60)
-NOBODY = "nobody@localhost"
 
 
 def desk(settings: Settings) -> Deputy:
