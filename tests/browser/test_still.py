@@ -93,6 +93,8 @@ def test_a_new_run_takes_no_place_on_the_list(desk: Desk, page: Page) -> None:
         desk.park()
     live(page, "/runs")
     rows = page.locator("tbody tr")
+    page.get_by_label("Show").select_option("open")  # what other tests have left has ended
+    expect(rows).to_have_count(3)
     first = rows.first
     link = first.get_by_role("link", name="its request")
     link.focus()
@@ -106,7 +108,7 @@ def test_a_new_run_takes_no_place_on_the_list(desk: Desk, page: Page) -> None:
     assert (rows.count(), stands(first), focused(link)) == (many, before, True)
 
     page.get_by_role("button", name="2 new").press("Enter")
-    expect(rows).to_have_count(min(50, many + 2))
+    expect(rows).to_have_count(many + 2)
     assert rows.nth(2).get_by_role("link", name="its request").get_attribute("href") == where
     expect(page.get_by_role("button", name="2 new")).to_be_hidden()
     expect(page.locator("#body")).to_be_focused()

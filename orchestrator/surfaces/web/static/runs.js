@@ -62,8 +62,8 @@ const settle = oneAtATime(async () => {
   if (!runs.length && !$(".empty:hover, .empty :focus", body)) return listed();
   const known = new Map(all.runs.map((/** @type {any} */ run) => [run.run_id, run]));
   const shown = new Set(runs.map((run) => run.run_id));
-  const newest = runs[0]?.started_at || "";
-  const fresh = found.runs.filter((/** @type {any} */ run) => !shown.has(run.run_id) && run.started_at >= newest);
+  const oldest = cursor ? runs[runs.length - 1]?.started_at || "" : ""; // what is before it is on a later page
+  const fresh = found.runs.filter((/** @type {any} */ run) => !shown.has(run.run_id) && run.started_at >= oldest);
   runs = runs.map((run) => known.get(run.run_id) || run);
   paintList();
   tellNew(fresh.length, fresh.length > 0 && fresh.length === found.runs.length);
