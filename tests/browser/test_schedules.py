@@ -47,7 +47,7 @@ def test_all_that_a_schedule_says_is_set_shown_and_changed(desk: Desk, page: Pag
     page.get_by_label("Expects of each run").fill("effects=0\nstate=done")
     assert Axe().run(page).response["violations"] == []
     page.get_by_role("button", name="Add", exact=True).click()
-    row = page.locator("li.card", has_text="brief")
+    row = page.locator('li.card[data-name="brief"]')
     row.get_by_text("What it says").click()
     expect(row).to_contain_text("until 10:00; then “the first one”")
     expect(row).to_contain_text("Model calls 20 · US dollars 0.5")
@@ -95,7 +95,7 @@ def test_what_a_schedule_made_leads_to_it(desk: Desk, page: Page) -> None:
     page.goto(f"/work/{fired['item_id']}")
     page.get_by_role("link", name="by the schedule brief").click()
     page.wait_for_url(re.compile(r"/schedules#sch_"))
-    row = page.locator("li.card", has_text="brief")
+    row = page.locator('li.card[data-name="brief"]')
     expect(row.locator("details")).to_have_attribute("open", "")
     expect(row).to_be_focused()
     expect(row.locator("details").get_by_role("link", name="its request")).to_have_attribute(
