@@ -234,7 +234,7 @@ def test_an_unreadable_file_says_so(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [keys.FILE_NAME]
 
 
-KMS = '''
+PACKAGED = '''
 import base64
 
 
@@ -260,7 +260,7 @@ def test_a_kms_is_loaded_from_an_installed_package(tmp_path: Path, monkeypatch: 
     packages = tmp_path / "site"
     about = packages / "acme_kms-1.0.dist-info"
     about.mkdir(parents=True)
-    (packages / "acme_kms.py").write_text(KMS)
+    (packages / "acme_kms.py").write_text(PACKAGED)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kms\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[deputy.kms]\nacme = acme_kms:Vault\n")
     monkeypatch.syspath_prepend(packages)

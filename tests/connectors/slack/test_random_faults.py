@@ -97,7 +97,7 @@ def _count(ask: Callable[..., dict[str, Any]], tool: str, word: str) -> int:
         return sum(one["name"] == f"{word}.txt" for one in ask("files.list", count=1000)["files"])
     if tool in ("chat.schedule_message", "chat.cancel_scheduled"):
         listed = ask("chat.scheduledMessages.list", limit=1000)["scheduled_messages"]
-        waiting = sum(one["text"] == word for one in listed)
+        waiting = [one["text"] for one in listed].count(word)
         return waiting if tool == "chat.schedule_message" else 1 - waiting
     types = {"chat.send_direct": "im"}.get(tool, "public_channel")
     channels = ask("conversations.list", types=types, limit=1000)["channels"]
