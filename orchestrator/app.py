@@ -50,6 +50,7 @@ def desk(settings: Settings) -> Deputy:
             store,
             owner=prepare(settings, store),
             shelf=partial(shelf, settings, store),
+            agents=lambda: ["supervisor", *agents(settings)],
             newcomers=settings.default_role,
         )
     except BaseException:
@@ -294,10 +295,20 @@ def refresh_people(settings: Settings) -> None:
         store.close()
 
 
-def ensure_worker(settings: Settings) -> int | None:
+def rule_of(settings: Settings) -> Rule | None:
+    """By which workers started for these settings go; None where several hosts share a database."""
+    from orchestrator.engine import prestart
+
+    if not settings.store_url.startswith("sqlite"):
+        return None
+    folder = Path(settings.store_url.partition("sqlite:///")[2]).parent
+    return prestart.Rule(folder, prestart.digest_of(settings.model_dump()))
+
+
+def ensure_worker(settings: Settings, rule: Rule | None = None) -> int | None:
     """Process id of the worker started because something is due and nobody works on this store; None otherwise.
 
-    Call it after a submit has committed, and again at each poll while following.
+    Call it after a submit has committed, and again at each poll while following. `rule`: the command's own, if it holds one.
     """
     from orchestrator.engine import hosts, prestart
 
@@ -305,13 +316,18 @@ def ensure_worker(settings: Settings) -> int | None:
     if settings.store_url.startswith("sqlite") and not hosts.is_free(path.with_name(prestart.LOCK_NAME)):
         return None
     store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    held = rule or rule_of(settings)
     try:
-        if not _is_work_left(store):
+        if not _is_work_left(store) or (held is not None and not held.set_if_unheld()):
             return None
-        command, environment = prestart.worker_command(settings.as_environment())
-        started = hosts.start_host_if_free(store, command, env=environment, log=settings.home / "worker.log")
+        command, environment = prestart.worker_command(settings.as_environment(), held.digest if held else "")
+        started = hosts.start_host_if_free(
+            store, command, env=environment, log=settings.home / "worker.log", kept=held.kept if held else ()
+        )
         return started.pid if started else None
     finally:
+        if held is not None and rule is None:
+            held.close()
         store.close()
 
 
@@ -346,10 +362,14 @@ def look_once(settings: Settings) -> int:
         store.close()
 
 
-def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> int:
-    """Works until stopped, or until nothing was left to do for `idle_s` seconds; the process's exit code."""
+def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0, by: str = "") -> int:
+    """Works until stopped, or until nothing was left to do for `idle_s` seconds; the process's exit code.
+
+    `by`: digest of the settings of the command that started it; it ends when another asks by others.
+    """
     from orchestrator.engine.advance import Advancer
     from orchestrator.engine.measuring import Timed
+    from orchestrator.engine.prestart import Rule
     from orchestrator.engine.serving import Pace
     from orchestrator.engine.worker import Worker, spare_collections
 
@@ -362,7 +382,8 @@ def run_worker(settings: Settings, *, until_idle: bool, idle_s: float = 0.0) -> 
         present = present_house(settings, store)
         try:
             advancer = Timed(runner=Advancer(present.house), measures=present.carrier.measures)
-            return Worker(store, advancer, pace=pace, on_end=present.close, follow=present.follow).run()
+            rule = Rule(store.path.parent, by) if by and store.path is not None else None
+            return Worker(store, advancer, pace=pace, on_end=present.close, follow=present.follow, rule=rule).run()
         finally:
             if present.exporter is not None:
                 present.exporter.close()

@@ -6,7 +6,7 @@ principal may see. Returned documents are JSON-able; errors are `orchestrator.er
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from orchestrator import clock, ids
 from orchestrator.deputy.access import Access
 from orchestrator.deputy.feedback import Feedback
 from orchestrator.deputy.figures import Figures
+from orchestrator.deputy.fitting import check_fits
 from orchestrator.deputy.halts import Halts
 from orchestrator.deputy.holds import Holds
 from orchestrator.deputy.inbox import Inbox
@@ -79,10 +80,17 @@ class Deputy:
     """The verbs, over one store. `owner` is the local owner's principal id: who the command line speaks for.
 
     `newcomers`: the role of colleagues to whom none was given. `shelf`: makes the reader of workflow files when it is needed.
+    `agents`: names of predefined agents as of now.
     """
 
     def __init__(
-        self, store: Store, *, owner: str, newcomers: str = MEMBER, shelf: Callable[[], Shelf] | None = None
+        self,
+        store: Store,
+        *,
+        owner: str,
+        newcomers: str = MEMBER,
+        shelf: Callable[[], Shelf] | None = None,
+        agents: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._store = store
         self._owner = owner
@@ -94,7 +102,7 @@ class Deputy:
         self.news = News(store)
         self.figures = Figures(store)
         self.library = Library(store, shelf)
-        self.halts = Halts(store)
+        self.halts = Halts(store, agents)
         self.inbox = Inbox(store)
         self.measured = Measured(store)
         self.holds = Holds(store)
@@ -357,6 +365,7 @@ class Deputy:
                 if not args:
                     raise UsageError("an edit needs the changed arguments", fix="give at least one NAME=VALUE")
                 edits.edit(tx, approval_id, dict(args), digest=digest, by=who.principal_id, now=now)
+                check_fits(tool, {**effects_table.get(tx, card.effect_id).args, **args})
             else:
                 approvals_table.decide(
                     tx, approval_id, verdict, digest=digest, by=who.principal_id, now=now, reason=reason

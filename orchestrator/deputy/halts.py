@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator import clock, ids
 from orchestrator.domain import document as documents
 from orchestrator.domain.effect import EffectState
 from orchestrator.domain.principal import Principal
-from orchestrator.errors import NotEligible, UsageError
+from orchestrator.errors import NotEligible, NotFound, UsageError
+from orchestrator.store import connections as connections_table
 from orchestrator.store import effects as effects_table
 from orchestrator.store import halts as halts_table
-from orchestrator.store.database import Store
+from orchestrator.store.database import Store, Tx
 from orchestrator.store.halts import Halt
 
 MAY_HALT = frozenset({"admin", "operator"})
+SERVERS = "mcp"  # the kind of tool servers; each is connected, and halted, under a name of its own
 
 
 class Halts:
-    """Halts, over one store."""
+    """Halts, over one store. `agents`: the names of predefined agents as of now."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, agents: Callable[[], Iterable[str]] = tuple) -> None:
         self._store = store
+        self._agents = agents
 
     def begin(
         self, who: Principal, *, agent: str | None = None, connector: str | None = None, reason: str = ""
     ) -> dict[str, Any]:
         """From now on no effect or model call of what it is about begins. Neither agent nor connector: everything.
+
+        Raises NotFound for a name of nothing: a misspelt halt must not look like one.
 
         The halt, with `in_flight`: effects that were under way; each ends, or is looked up, as if nothing had been said.
         """
@@ -43,7 +50,9 @@ class Halts:
             halted_by=who.principal_id,
             halted_at=now,
         )
+        agents = frozenset(self._agents()) if agent else frozenset()
         with self._store.tx() as tx:
+            _is_there(tx, halt, agents)
             halts_table.begin(tx, halt)
             under_way = effects_table.in_state(tx, [EffectState.ATTEMPTED, EffectState.UNKNOWN])
         return _told(halt) | {
@@ -71,6 +80,26 @@ class Halts:
 def _may(who: Principal) -> None:
     if not who.roles & MAY_HALT:
         raise NotEligible("only an operator or an admin may halt work", fix="pause your own: deputy run pause ITEM")
+
+
+def _is_there(tx: Tx, halt: Halt, agents: Iterable[str]) -> None:
+    """Raises NotFound, with the nearest name, unless the halt's name is an agent's or a connector's."""
+    if halt.scope == "all":
+        return
+    if halt.scope == "agent":
+        known = {*agents, *halts_table.agents_under_way(tx)}
+    else:
+        from connectors import registry
+
+        connected = {one.connector for one in connections_table.every(tx)}
+        known = {*registry.installed(), *connected} - ({SERVERS} - connected)
+    if halt.name in known:
+        return
+    near = difflib.get_close_matches(halt.name, sorted(known), n=1, cutoff=0.6)
+    raise NotFound(
+        f"there is no {halt.scope} {halt.name!r}: nothing was halted",
+        fix=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}",
+    )
 
 
 def _told(halt: Halt) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from orchestrator.domain.audit import AuditEvent
-from orchestrator.domain.item import WaitKind
+from orchestrator.domain.item import FINAL, WaitKind
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import outbox, waits
+from orchestrator.store.agent_tables import packets
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
 from orchestrator.store.halt_tables import halts
-from orchestrator.store.tables import connections
+from orchestrator.store.tables import connections, runs, worklist
 
 H = halts.c
 PREFIX = "halt:"  # of the ids of waits that a lift ends
@@ -97,6 +98,19 @@ def begin(tx: Tx, halt: Halt) -> None:
     }
     tx.c.execute(sa.insert(halts).values(row))
     _tell(tx, "halt.begun", halt, halt.halted_by, halt.halted_at)
+
+
+def agents_under_way(tx: Tx) -> frozenset[str]:
+    """Names of agents that have begun and not ended, and of those that wait to begin."""
+    W, U, P = worklist.c, runs.c, packets.c
+    unfinished = sa.select(W.item_id).where(W.tenant_id == tx.tenant_id, W.state.not_in(sorted(FINAL)))
+    begun = sa.select(U.pins).where(U.tenant_id == tx.tenant_id, U.item_id.in_(unfinished), U.route == "agent")
+    born = sa.select(P.spec).where(P.tenant_id == tx.tenant_id, P.item_id.in_(unfinished))
+    names = [
+        *((pins or {}).get("agent") for pins in tx.c.scalars(begun)),
+        *((spec or {}).get("name") for spec in tx.c.scalars(born)),
+    ]
+    return frozenset(name for name in names if name)
 
 
 def lift(tx: Tx, halt_id: str, by: str, now: datetime) -> tuple[Halt, Sequence[str]]:

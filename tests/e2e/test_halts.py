@@ -16,8 +16,10 @@ from connectors.office import OfficeConnector
 from connectors.spec import Account, Json
 from orchestrator import clock, ids
 from orchestrator.errors import Conflict, NotEligible, NotFound, UsageError
-from tests.agents.cast import LOOK, ODD, hire
-from tests.agents.puppet import Asked, Says, finish, puppet
+from orchestrator.store import connections
+from orchestrator.store.database import Store
+from tests.agents.cast import LOOK, ODD, cast, delegate, hire, supervise
+from tests.agents.puppet import Asked, Call, Says, finish, puppet
 from tests.distributed.desks import HOLD
 from tests.e2e.place import CALL, Place, tools, wrapped
 
@@ -94,7 +96,59 @@ def test_nothing_new_begins_while_everything_is_halted(any_place: Place) -> None
     assert place.approve_all(asked)["state"] == "done"
 
 
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ({"connector": "slak"}, "did you mean 'slack'?"),
+        ({"connector": "mcp"}, "there are: "),
+        ({"agent": "clark"}, "did you mean 'clerk'?"),
+        ({"agent": "nosuch"}, "there are: "),
+    ],
+)
+def test_a_name_of_nothing_halts_nothing_and_says_so(place: Place, given: dict[str, str], fix: str) -> None:
+    hire(place, "clerk", ["calendar.list_events"])
+    with pytest.raises(NotFound, match="nothing was halted") as refused:
+        place.desk.halts.begin(place.me, **given)
+    assert refused.value.fix.startswith(fix)
+    assert place.desk.halts.all() == []
+
+
+def test_an_agent_made_by_another_is_halted_by_its_own_name_while_it_is_under_way(any_place: Place) -> None:
+    """Its name is in no file."""
+    place = any_place
+
+    def hunter(asked: Asked) -> Says:
+        if asked.turn == 0:
+            return Call("agent_ask_requester", {"question": "Which?"})
+        return finish("that one")
+
+    with puppet(cast(supervise(delegate("hunter")), hunter=hunter)) as model:
+        place.set(model="openai:puppet", model_base_url=model.url)
+        asked = place.ask(ODD)
+        halt = place.desk.halts.begin(place.me, agent="hunter")
+        place.desk.halts.lift(place.me, halt["halt_id"])
+        (child,) = (one for one in place.desk.items(place.admin)["items"] if one["item_id"] != asked["item_id"])
+        place.desk.answer(place.me, child["item_id"], "this")
+        place.work()
+        assert place.item(asked)["state"] == "done"
+    with pytest.raises(NotFound):
+        place.desk.halts.begin(place.me, agent="hunter")
+
+
+def test_a_tool_server_is_halted_by_the_name_it_is_connected_under(any_place: Place) -> None:
+    place = any_place
+    store = Store.open(place.settings.store_url)
+    try:
+        told: dict[str, Any] = {"owner": place.me.principal_id, "subject": "tr7", "families": ["tr7"]}
+        with store.tx() as tx:
+            connections.add(tx, connection_id="conn_tr7", connector="tr7", now=clock.now(), **told)
+    finally:
+        store.close()
+    assert place.desk.halts.begin(place.me, connector="tr7")["name"] == "tr7"
+
+
 def test_another_connector_and_another_agent_go_on(place: Place) -> None:
+    hire(place, "somebody", ["calendar.list_events"])
     place.desk.halts.begin(place.me, connector="slack")
     place.desk.halts.begin(place.me, agent="somebody")
     assert place.approve_all(place.ask(CALL))["state"] == "done"

@@ -40,7 +40,7 @@ ENDPOINTS = (
         },
         answer={"$ref": "#/components/schemas/Halt"},
         status=201,
-        errors=("conflict",),
+        errors=("conflict", "not_found"),
     ),
     Endpoint(
         method="POST",
