@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from connectors.errors import ConnectorError, ReconsentNeeded, Unreachable
+from connectors.errors import ConnectorError, InvalidCall, ReconsentNeeded, Unreachable
 from connectors.spec import Absent, Account, Done, Json, Precondition, Reconciled, ToolSpec
 from orchestrator import clock, ids
 from orchestrator.domain import boundary
@@ -35,6 +35,7 @@ from policies.decision import Decision
 LOOK_AGAIN = timedelta(seconds=20)  # until an outcome is asked for again when the provider cannot be reached
 _EDITED = re.compile(r"(.*)~(\d+)", re.DOTALL)
 RESTORED = "restored-from-backup"  # the rule on a card that only a restore asks for
+MISFIT = "changed-as-no-tool-takes-it"  # the rule on a card that is shown again because an edit of it did not fit
 FRESH_ATTEMPTS = 3  # of a send that could not be begun in time, before it counts as failed
 
 
@@ -127,18 +128,19 @@ class Gate:
                 await self.perform(ToolCall(call_id=effect.call_id, tool=effect.tool, args=effect.args), hold=True)
 
     # ---- the checklist -------------------------------------------------------------------------------------------
-    async def perform(self, call: ToolCall, *, hold: bool = False) -> CallOutcome:
+    async def perform(self, call: ToolCall, *, hold: bool = False, unfit: str = "") -> CallOutcome:
         """One answer for one call; the same call id always meets its own earlier read, card or effect.
 
-        hold: decide and ask, but do not send; an allowed call answers `Ready`.
+        hold: decide and ask, but do not send; an allowed call answers `Ready`. unfit: why a change of this call was no use; then
+        a person is asked about the call where the policy would allow it.
         """
         started = self.now()
-        decision, outcome = await self._perform(call, hold=hold)
+        decision, outcome = await self._perform(call, hold=hold, unfit=unfit)
         if self.on_decision is not None and not isinstance(outcome, Ready):
             self.on_decision(call, decision, outcome, started)
         return outcome
 
-    async def _perform(self, call: ToolCall, *, hold: bool) -> tuple[Decision | None, CallOutcome]:
+    async def _perform(self, call: ToolCall, *, hold: bool, unfit: str) -> tuple[Decision | None, CallOutcome]:
         if call.call_id in self.reads:
             return None, _recorded(self.reads[call.call_id])
         known = self.latest(call.call_id)
@@ -173,6 +175,9 @@ class Gate:
             return decision, await self._refuse(
                 call, connection.connection_id, decision.reason, decision.rules, decision
             )
+        if unfit:
+            reason = f"What was changed does not fit ({unfit}), so this is as it was. {decision.reason}".strip()
+            decision = replace(decision, effect="ask", rules=[*decision.rules, MISFIT], reason=reason)
         if tool.spec.is_read and decision.effect == "allow":
             return decision, await self._read(call, tool, connection)
         return decision, await self._first(call, tool, connection, decision, hold=hold)
@@ -345,10 +350,20 @@ class Gate:
         return Refused(code="approval_expired", reason="nobody decided in time", rules=effect.rules)
 
     async def _edited(self, effect: Effect, *, hold: bool) -> CallOutcome:
-        """The changed call that stands in this one's place. REPLAY: after a crash between the two this makes the second."""
+        """The changed call that stands in this one's place. REPLAY: after a crash between the two this makes the second.
+
+        A change that the tool would not take ends nothing: the person is asked again about what was on the card.
+        """
         waits = [w for w in self.waits.values() if w.wait_id.startswith(f"{effect.effect_id}:")]
-        args = {**effect.args, **waits[-1].answer["args"]}
-        return await self.perform(ToolCall(call_id=_next_edit(effect.call_id), tool=effect.tool, args=args), hold=hold)
+        before = ToolCall(call_id=_next_edit(effect.call_id), tool=effect.tool, args=effect.args)
+        changed = replace(before, args={**effect.args, **waits[-1].answer["args"]})
+        shown = self.toolbox.known(effect.tool)
+        if shown is not None and (problems := self.toolbox.problems(shown.spec, changed.args)):
+            return await self.perform(before, hold=hold, unfit="; ".join(problems))
+        outcome = await self.perform(changed, hold=hold)
+        if isinstance(outcome, Failed) and outcome.code == InvalidCall.code and self.latest(changed.call_id) is None:
+            return await self.perform(before, hold=hold, unfit=outcome.message)
+        return outcome
 
     # ---- sending -------------------------------------------------------------------------------------------------
     async def _check(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -187,22 +186,44 @@ def test_an_edit_to_a_stranger_is_shown_as_such_or_refused(place: Place) -> None
 
 
 @pytest.mark.parametrize(
-    "args", [{"start": "not a time"}, {"colour": "blue"}, {"attendees": "dana"}, {"start": "2020-01-01T09:00:00+00:00"}]
+    ("args", "said"),
+    [
+        ({"start": "not a time"}, "not a time"),
+        ({"start": "2026-11-24T10:00:00"}, "not a time"),
+        ({"end": "2020-01-01T09:00:00+00:00"}, "start"),
+        ({"colour": "blue"}, "colour"),
+        ({"titel": "Kestrel"}, "titel"),
+        ({"attendees": "dana"}, "attendees"),
+    ],
 )
-def test_an_edit_that_makes_no_sense_sends_nothing(place: Place, args: dict[str, Any]) -> None:
-    """Arguments that the tool would not take, or a time that is past: a stated end or a card, never a send."""
+def test_an_edit_that_the_tool_would_not_take_is_refused_and_leaves_the_cards(
+    any_place: Place, args: dict[str, Any], said: str
+) -> None:
+    """Said at the front desk with what would do; every row is as it was, and both cards can still be approved."""
+    asked = any_place.ask(CALL)
+    invite = any_place.card(asked, "calendar.create_event")
+    before = rows(any_place, asked)
+
+    with pytest.raises(UsageError) as refused:
+        any_place.decide(invite, "edit", args=args)
+
+    assert said in refused.value.message
+    assert refused.value.fix
+    any_place.work()
+    assert rows(any_place, asked) == before
+    assert any_place.approve_all(asked)["state"] == "done"
+
+
+def test_a_misspelt_edit_on_the_command_line_is_exit_two(place: Place) -> None:
+    """`deputy inbox edit APR titel=…` says which name was meant; the card is still open."""
     asked = place.ask(CALL)
     invite = place.card(asked, "calendar.create_event")
 
-    with contextlib.suppress(UsageError):
-        place.decide(invite, "edit", args=args)
-    place.work()
+    code, said = place.deputy("inbox", "edit", invite["approval_id"], "titel=Kestrel")
 
-    ended = place.item(asked)
-    assert place.sent() == []
-    assert ended["error"] is None or ended["error"]["message"]
-    assert ended["state"] in ("denied", "failed", "waiting")
-    assert ended["state"] != "waiting" or ended["waiting_on"] == ["approval"]
+    assert code == 2
+    assert "'title'" in str(said)
+    assert place.card(asked, "calendar.create_event")["approval_id"] == invite["approval_id"]
 
 
 def test_four_ways_out_of_a_card_leave_an_intact_chain(place: Place) -> None:

@@ -96,3 +96,31 @@ def test_a_tool_server_is_shown_to_whom_it_serves_alone(place: Place, tracker: P
         place.ask(ODD, who=place.desk.principal(other))
 
     assert ["tracker" in one for one in seen] == [True, False]
+
+
+def test_an_edit_that_a_tool_server_does_not_take_asks_again(place: Place, tracker: Path) -> None:
+    """What its tools take is known to the worker: it shows another card with the old arguments and why, and denies nothing."""
+
+    def script(asked: Asked) -> Says:
+        return Call("tracker_create_ticket", {"title": "scanner"}) if asked.turn == 0 else finish("opened")
+
+    hire(place, "clerk", ["tracker.*"])
+    with puppet(script) as model:
+        place.set(model="openai:puppet", model_base_url=model.url)
+        asked = place.ask("Somehow look at the tickets", agent="clerk")
+        card = place.card(asked, "tracker.create_ticket")
+        place.decide(card, "edit", args={"nosuch": "printer"})
+        place.work()
+
+        again = place.card(asked, "tracker.create_ticket")
+        assert again["approval_id"] != card["approval_id"]
+        assert again["args"] == card["args"] == {"title": "scanner"}
+        assert "nosuch" in json.dumps(again["card"])
+        assert place.item(asked)["waiting_on"] == ["approval"]
+        assert not tracker.exists()
+        place.decide(again, "edit", args={"title": "printer"})
+        place.work()
+        done = place.approve_all(asked)
+
+    assert done["state"] == "done", done["error"]
+    assert tracker.read_text() == "printer\n"
