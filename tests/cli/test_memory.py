@@ -152,8 +152,11 @@ def test_prompts_are_listed_and_read_in_force(house: House) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "fix"),
     [
-        (("ask", "x", "--agent", "mial"), 2, "did you mean 'mail'?"),
-        (("ask", "x", "--agents", "mail,calender"), 2, "did you mean 'calendar'?"),
+        (("ask", "x", "--agent", "mial"), 7, "did you mean 'mail'?"),
+        (("ask", "x", "--agents", "mail,calender"), 7, "did you mean 'calendar'?"),
+        (("work", "add", "x", "--workflow", "nope"), 7, "workflow ls"),
+        (("schedule", "add", "x", "--when", "daily 9:00", "--ask", "y", "--agent", "mial"), 7, "did you mean 'mail'?"),
+        (("trigger", "add", "x", "--on", "mail", "--ask", "y", "--agent", "mial"), 7, "did you mean 'mail'?"),
         (("ask", "x", "--agents", " , "), 2, "agent ls"),
         (("ask", "x", "--agent", "mail", "--agents", "calendar"), 2, "one of them"),
         (("ask", "x", "--agent", "mail", "--workflow", "morning-brief"), 2, "one of them"),

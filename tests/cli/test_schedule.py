@@ -48,7 +48,7 @@ def test_an_order_is_changed_and_the_rest_stays(house: House) -> None:
     """What is named changes, `none` takes away; what stands when nobody answers is shown in words."""
     made = house.json(
         "schedule", "add", "morning", "--when", "weekdays 07:30", "--ask", CALENDAR, "--budget", "calls=20,usd=0.50",
-        "--expect", "effects=0", "--unattended-until", "2h", "--agent", "research",
+        "--expect", "effects=0", "--unattended-until", "2h", "--agent", "mail",
     )  # fmt: skip
     edited = house.json(
         "schedule", "edit", "morning", "--overlap", "queue", "--budget", "calls=5", "--unattended-until", "10:00",

@@ -119,6 +119,22 @@ def test_what_is_not_one_s_own_is_not_there(me: Client, other: Client) -> None:
     assert gone.status_code == 409
 
 
+def test_an_edit_that_the_tool_would_not_take_is_refused(me: Client) -> None:
+    """422 with what is wrong and what would do; the card is as it was."""
+    item_id = me.post("/items", {"request": CALL, "key": "misfit"}, status=202)["item_id"]
+    cards = [me.get(f"/approvals/{one['approval_id']}") for one in me.get(f"/items/{item_id}?wait=60")["approvals"]]
+    card = next(one for one in cards if "start" in one["args"])
+    path = f"/approvals/{card['approval_id']}"
+
+    for args, said in (({"nosuch": 1}, "nosuch"), ({"start": "not a time"}, "not a time")):
+        refused = me.call("POST", f"{path}/decide", {"verdict": "edit", "digest": card["digest"], "args": args})
+        assert refused.status_code == 422, refused.text
+        assert said in refused.json()["message"] and refused.json()["fix"], refused.text
+
+    assert me.get(path)["state"] == "pending"
+    me.call("POST", f"/items/{item_id}/cancel", {})
+
+
 def test_several_cards_are_decided_each_by_its_own_digest(me: Client) -> None:
     """One that has moved on does not keep the others from being decided."""
     items = [me.post("/items", {"request": CALL, "key": f"bulk{n}"}, status=202)["item_id"] for n in range(2)]
@@ -233,6 +249,25 @@ def test_what_is_wrong_is_a_problem_document(me: Client) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert told["message"] and told["fix"]
     assert "POST" in wrong[0][0].headers["allow"] and "GET" in wrong[0][0].headers["allow"]
+
+
+def test_a_name_that_is_not_there_is_refused_at_once(me: Client) -> None:
+    """As the command line does, with the nearest name: no item that fails later, no order that fails each time."""
+    before = me.get("/items?limit=500")["items"]
+    order = {"name": "off", "when": "daily 9:00", "request": "x"}
+    wrong = [
+        (me.call("POST", "/items", {"request": "x", "workflow": "morning-bref"}), 404, "did you mean 'morning-brief'?"),
+        (me.call("POST", "/items", {"request": "x", "workflow": "morning-brief", "input": {"a": 1}}), 422, "it has: "),
+        (me.call("POST", "/items", {"request": "x", "agent": "mial"}), 404, "did you mean 'mail'?"),
+        (me.call("POST", "/items", [{"request": "x"}, {"request": "x", "agents": ["mail", "nope"]}]), 404, "agent ls"),
+        (me.call("POST", "/workflows/morning-brief/run", {"input": {"a": 1}}), 422, "it has: "),
+        (me.call("POST", "/schedules", {**order, "options": {"agent": "mial"}}), 404, "did you mean 'mail'?"),
+        (me.call("POST", "/triggers", {"name": "off", "on": "mail", "request": "x", "agent": "mial"}), 404, "mail"),
+    ]
+    for answer, status, fix in wrong:
+        assert (answer.status_code, fix in answer.json()["fix"]) == (status, True), answer.text
+    assert me.get("/items?limit=500")["items"] == before
+    assert me.get("/schedules")["schedules"] == me.get("/triggers")["triggers"] == []
 
 
 def test_the_audit_is_exported_and_verified(me: Client) -> None:

@@ -21,6 +21,7 @@ from orchestrator.deputy import Deputy
 from orchestrator.domain.principal import Principal
 from orchestrator.errors import UsageError
 from orchestrator.settings import Settings
+from orchestrator.surfaces import named
 from orchestrator.surfaces.http_api.auth.caller import Caller, Scope, require
 from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.http_api.problems import WireError
@@ -60,6 +61,10 @@ class Call:
     @property
     def who(self) -> Principal:
         return self.caller.principal
+
+    def check_names(self, options: Mapping[str, Any]) -> None:
+        """NotFound or UsageError for options that name a workflow, an input or an agent that is not there."""
+        named.check(self.room.settings, options, lambda name: self.desk.library.one(name)["slots"])
 
 
 @dataclass(frozen=True, kw_only=True)

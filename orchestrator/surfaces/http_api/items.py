@@ -83,6 +83,8 @@ def submit(call: Call) -> Any:
         }
         for one in wishes
     ]
+    for one in read:
+        call.check_names(one["options"])
     if isinstance(call.body, list):
         if any(one["needs"] for one in read):
             raise UsageError("items of a list cannot need others", fix="submit what has `needs` by itself")

@@ -105,6 +105,23 @@ def _read(said: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
+def add(call: Call) -> Any:
+    call.check_names(_wishes(call.body))
+    return call.desk.schedules.add(call.who, call.body["name"], **{"priority": DEFAULT_PRIORITY, **_read(call.body)})
+
+
+def update(call: Call) -> Any:
+    call.check_names(_wishes(call.body))
+    return call.desk.schedules.update(call.who, call.path["name"], **_read(call.body))
+
+
+def _wishes(said: dict[str, Any]) -> dict[str, Any]:
+    """The options that name something; what is of another type is the room's to refuse."""
+    kinds: dict[str, type] = {"agent": str, "agents": list, "workflow": str, "input": dict}
+    given = said.get("options", {})
+    return {name: given[name] for name, kind in kinds.items() if isinstance(given.get(name), kind)}
+
+
 def preview(call: Call) -> Any:
     said = call.body
     return call.desk.schedules.preview(
@@ -135,9 +152,7 @@ ENDPOINTS = (
         name="add_schedule",
         says="Your own words, asked again at each time of the rule.",
         scope="submit",
-        do=lambda call: call.desk.schedules.add(
-            call.who, call.body["name"], **{"priority": DEFAULT_PRIORITY, **_read(call.body)}
-        ),
+        do=add,
         body=NEW,
         answer=SCHEDULE,
         status=201,
@@ -198,7 +213,7 @@ ENDPOINTS = (
         name="change_schedule",
         says="Changes what is named.",
         scope="submit",
-        do=lambda call: call.desk.schedules.update(call.who, call.path["name"], **_read(call.body)),
+        do=update,
         body=CHANGED,
         answer=SCHEDULE,
         errors=("conflict",),

@@ -43,6 +43,8 @@ def listed(call: Call) -> Any:
 
 def add(call: Call) -> Any:
     said = call.body
+    options = {name: said[name] for name in ("agent", "workflow") if name in said}
+    call.check_names(options)
     return call.desk.triggers.add(
         call.who,
         said["name"],
@@ -50,7 +52,7 @@ def add(call: Call) -> Any:
         request=said["request"],
         where=said.get("where", ()),
         connection=said.get("connection"),
-        options={name: said[name] for name in ("agent", "workflow") if name in said},
+        options=options,
         priority=said.get("priority", DEFAULT_PRIORITY),
         own=said.get("own", False),
     )

@@ -163,6 +163,7 @@ ENDPOINTS = (
 def run(call: Call) -> Any:
     found = call.desk.library.one(call.path["name"])
     options = {"workflow": found["name"], **({"input": call.body["input"]} if call.body.get("input") else {})}
+    call.check_names(options)
     words = call.body.get("request") or found["title"]
     item_id = call.desk.submit(call.who, words, key=call.body.get("key"), options=options)
     return call.desk.item(call.who, item_id)

@@ -9,8 +9,8 @@ import click
 
 from orchestrator.errors import NotFound
 from orchestrator.surfaces.cli import options
-from orchestrator.surfaces.cli.commands.ask import meant
 from orchestrator.surfaces.cli.session import Session
+from orchestrator.surfaces.named import meant
 
 if TYPE_CHECKING:
     from orchestrator.agents.prompts import Prompt

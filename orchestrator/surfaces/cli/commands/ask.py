@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.errors import NotFound, UsageError
+from orchestrator.surfaces import named
 from orchestrator.surfaces.cli import arguments, budgets, options
 from orchestrator.surfaces.cli.exitcode import Exit
 from orchestrator.surfaces.cli.session import Session
@@ -118,15 +119,17 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def check_agents(session: Session, names: Sequence[str]) -> None:
-    """UsageError, with the nearest name, for an agent that is not predefined."""
-    if session.is_remote:
-        return  # the server knows its own
-    from orchestrator import app
+def check_names(session: Session, options: Mapping[str, Any]) -> None:
+    """`check_workflow` and `check_agents` of an item's options."""
+    if options.get("workflow") is not None:
+        check_workflow(session, options["workflow"], options.get("input") or {})
+    check_agents(session, [options["agent"]] if options.get("agent") is not None else [])
 
-    known = app.agents(session.settings)
-    for name in names:
-        known.named(name)
+
+def check_agents(session: Session, names: Sequence[str]) -> None:
+    """NotFound, with the nearest name, for an agent that is not predefined."""
+    if not session.is_remote:  # the server knows its own
+        named.check_agents(session.settings, names)
 
 
 def submit_and_follow(
@@ -165,10 +168,7 @@ def submit_and_follow(
 def check_workflow(session: Session, name: str, inputs: Mapping[str, Any]) -> None:
     """NotFound, with the nearest name, for a workflow that is not in the library; UsageError for an input it has not."""
     slots = session.desk.library.one(name)["slots"] if session.is_remote else _slots(session, name)
-    for given in inputs:
-        if given not in slots:
-            known = f"it has: {', '.join(slots) or 'none'}"
-            raise UsageError(f"{name} has no input {given!r}", fix=meant(given, slots) or known)
+    named.check_inputs(name, slots, inputs)
 
 
 def _slots(session: Session, name: str) -> list[str]:
@@ -177,17 +177,9 @@ def _slots(session: Session, name: str) -> list[str]:
     library = app.library(session.settings)
     workflow = library.get(name)
     if workflow is None:
-        fix = meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
+        fix = named.meant(name, [one.name for one in library.workflows]) or "see: deputy workflow ls"
         raise NotFound(f"there is no workflow {name!r}", fix=fix)
     return list(workflow.slots)
-
-
-def meant(word: str, known: list[str]) -> str | None:
-    """The nearest name as a question; None where nothing is near."""
-    import difflib
-
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else None
 
 
 def show_rest(

@@ -86,12 +86,11 @@ def add(
 
     What would ask you still asks you: there is no --yes for times to come.
     """
-    from orchestrator.surfaces.cli.commands.ask import check_workflow, thinking, wishes
+    from orchestrator.surfaces.cli.commands.ask import check_names, thinking, wishes
 
     given = wishes(workflow=workflow, no_match=False, inputs=inputs, approve_all=False)
-    if workflow is not None:
-        check_workflow(session, workflow, given.get("input", {}))
     given |= thinking(agent=agent, agents=None, model=None, plan=False, budget=budget)
+    check_names(session, given)
     made = session.desk.schedules.add(
         session.who(speaker),
         name,
@@ -345,7 +344,7 @@ def _unattended(until: str | None, then: str | None, answer: str | None) -> dict
 
 def _options(session: Session, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Who does it, with what, within which limits: as it was, but for what is given."""
-    from orchestrator.surfaces.cli.commands.ask import check_workflow, thinking, wishes
+    from orchestrator.surfaces.cli.commands.ask import check_names, thinking, wishes
 
     inputs = given["inputs"]
     said = {part: value for part, value in given.items() if value not in (None, NONE, ())}
@@ -356,7 +355,8 @@ def _options(session: Session, known: Mapping[str, Any], given: Mapping[str, Any
     if (name := made.get("workflow")) is None:
         made = {part: value for part, value in made.items() if part != "input" or inputs}
     elif "workflow" in fresh or inputs:
-        check_workflow(session, name, made.get("input", {}))
+        fresh |= {"workflow": name, "input": made.get("input", {})}
+    check_names(session, fresh)
     return made
 
 

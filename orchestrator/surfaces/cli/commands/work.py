@@ -9,7 +9,7 @@ import click
 
 from orchestrator.domain.principal import Principal
 from orchestrator.surfaces.cli import options, times
-from orchestrator.surfaces.cli.commands.ask import show_rest, wishes
+from orchestrator.surfaces.cli.commands.ask import check_workflow, show_rest, wishes
 from orchestrator.surfaces.cli.session import Session
 
 STATES = ("ready", "running", "waiting", "done", "failed", "denied", "needs_model", "over_budget", "cancelled")
@@ -87,6 +87,9 @@ def add(
     speaker: str | None,
 ) -> None:
     """Put a wish on the list, and go on with your day."""
+    chosen = wishes(workflow=workflow, no_match=False, inputs=inputs, approve_all=False)
+    if workflow is not None:
+        check_workflow(session, workflow, chosen.get("input", {}))
     who = session.who(speaker)
     item_id = session.desk.submit(
         who,
@@ -95,7 +98,7 @@ def add(
         due=session.moment(due, who),
         key=key,
         needs=needs,
-        options=wishes(workflow=workflow, no_match=False, inputs=inputs, approve_all=False),
+        options=chosen,
     )
     _changed(session, who, session.desk.item(who, item_id))
 
