@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any, Final, Protocol
 
 from connectors.spec import Json
@@ -107,9 +108,9 @@ async def _fill(
         if isinstance(recorded, dict):
             filled[name] = SlotValue.from_json(recorded)
             continue
-        text = (known.ask if known and known.ask else slot.ask) or f"Which {name.replace('_', ' ')}?"
+        text = question = (known.ask if known and known.ask else slot.ask) or f"Which {name.replace('_', ' ')}?"
         choices = known.choices if known else ()
-        for attempt in range(1, 4):
+        for attempt in count(1):  # asked until it is answered, or the person cancels
             answer = await host.ask(
                 f"slot.{name}" + (f".{attempt}" if attempt > 1 else ""), text, [choice.label for choice in choices]
             )
@@ -131,9 +132,7 @@ async def _fill(
                 await journal.put(f"slot.{name}", "slot", value.as_json())
                 filled[name] = value
                 break
-            text = f"I could not read {answer!r} as {_type_words(slot.type)}. {text}"
-        else:
-            waiting = True  # three answers that fit nothing: the last question stays open
+            text = f"I could not read {answer!r} as {_type_words(slot.type)}. {question}"
     return filled, waiting
 
 
@@ -354,7 +353,7 @@ class _Run:
                 self.finish(step, [] if step.select.take == "all" or isinstance(step.select.take, int) else None)
             case _:
                 text = str(render(step.select.ask, self.context)) if step.select.ask else "Which one do you mean?"
-                for attempt in range(1, 4):
+                for attempt in count(1):
                     question_id = self.call_key(f"{step.id}.choice" + (f".{attempt}" if attempt > 1 else ""))
                     answer = await self.host.ask(question_id, text, chosen.labels)
                     index = choose(chosen.labels, answer) if answer is not None else None
@@ -363,8 +362,8 @@ class _Run:
                         self.finish(step, chosen.rows[index])
                         return
                     if answer is None:
-                        break
-                self.parked = True
+                        self.parked = True
+                        return
 
     async def read_each(self, step: Step) -> None:
         rows = await self.turns(step)

@@ -114,3 +114,25 @@ def test_what_is_only_nearly_a_workflow_does_not_run(place: Place, request_text:
 
     assert ended["state"] == "needs_model"
     assert place.diff() == NOTHING
+
+
+def test_answers_that_cannot_be_read_leave_the_question_open(any_place: Place) -> None:
+    """However often: one question, with a remark about the latest answer alone; the right answer then goes on."""
+    asked = any_place.ask("Schedule a call with Noah about his last mail")
+    assert asked["waiting_on"] == ["answer"], asked["error"]
+    first = asked["question"]["text"]
+
+    for number in range(95, 100):
+        any_place.desk.answer(any_place.me, asked["item_id"], str(number))
+        any_place.work()
+        again = any_place.item(asked)
+        assert again["waiting_on"] == ["answer"]
+        assert f"'{number}'" in again["question"]["text"]
+        assert again["question"]["text"].endswith(first)
+        assert again["question"]["text"].count("could not read") == 1
+        assert again["question"]["choices"] == asked["question"]["choices"]
+
+    any_place.desk.answer(any_place.me, asked["item_id"], DANA)
+    any_place.work()
+    assert any_place.item(asked)["waiting_on"] == ["approval"]
+    assert any_place.approve_all(asked)["state"] == "done"
