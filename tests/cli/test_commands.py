@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -285,3 +286,18 @@ def test_people_come_from_a_file_and_a_second_import_replaces_the_first(house: H
     assert house.json("people", "ls", "Xena") == []
     assert house.json("people", "ls", "Yuri")[0]["inside"] is True
     assert wrong.code == 2 and "line 2" in wrong.error["message"]
+
+
+def test_a_page_of_the_list_says_how_to_go_on(house: House) -> None:
+    """What stands behind `more:` is a command that a shell takes as it is, and the same list goes on."""
+    for number in range(3):
+        assert house.run("ask", f"remember number {number}", "--no-match").code == 8
+    whole = [one["item_id"] for one in house.json("work", "ls", "--all")["items"]]
+    first = house.run("work", "ls", "--all", "--limit", "2")
+    (more,) = [line for line in first.out.splitlines() if line.startswith("more: ")]
+    program, *again = more.removeprefix("more: ").split()
+    rest = house.json(*again)
+
+    assert (program, again[:5]) == ("deputy", ["work", "ls", "--all", "--limit", "2"])
+    assert re.fullmatch(r"[\w. -]+", more.removeprefix("more: "))
+    assert [one["item_id"] for one in rest["items"]] == whole[2:4] and len(whole) >= 3

@@ -119,8 +119,9 @@ def test_pages_cover_every_item_once_in_serving_order(store: Store) -> None:
 
 def test_a_foreign_cursor_is_refused(store: Store) -> None:
     """A cursor that no page gave is a usage error."""
-    with store.read() as tx, pytest.raises(UsageError):
-        worklist.page(tx, cursor="nonsense")
+    for cursor in ("nonsense", "ready.x.item_a", f"ready.{10**30}.item_a", "gone.1.item_a"):
+        with store.read() as tx, pytest.raises(UsageError):
+            worklist.page(tx, cursor=cursor)
 
 
 def test_a_snoozed_item_is_not_served_before_its_time(store: Store) -> None:

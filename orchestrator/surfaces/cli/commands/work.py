@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,10 @@ def ls(
 
     session.output.draw(view.items(page["items"], session.zone(who)))
     if page["next"]:
-        session.output.draw(Text(f"more: deputy work ls --cursor {page['next']}", style="dim"))
+        same = ["--all"] if everything else [word for state in states for word in ("--state", state)]
+        same += ["--limit", str(limit)] + (["--as", speaker] if speaker else [])
+        again = shlex.join(["deputy", "work", "ls", *same, "--cursor", page["next"]])
+        session.output.console.print(Text(f"more: {again}", style="dim"), soft_wrap=True)
 
 
 @command.command()
