@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.advance import House
     from orchestrator.engine.agent_start import AgentRoom
     from orchestrator.engine.present import PresentHouse
+    from orchestrator.engine.prestart import Rule
     from orchestrator.gate.credentials import Vault
     from orchestrator.gate.toolbox import Toolbox
     from orchestrator.workflows.shelf import Shelf

@@ -41,8 +41,9 @@ def lock_path(store: Store) -> Path:
 class HostLock:
     """The right to be the one host of a SQLite file. The kernel frees it when the process ends, however it ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, settings: str | None = None) -> None:
         self.path = path
+        self._settings = settings  # digest of those a worker was started by; None: it is everybody's
         self._file: int | None = None
 
     def take(self, *, wait: bool) -> bool:
@@ -60,7 +61,8 @@ class HostLock:
                 continue
             self._file = file
             os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+            told = {"pid": os.getpid(), "host": socket.gethostname(), "settings": self._settings}
+            os.pwrite(file, json.dumps(told).encode(), 0)
             return True
 
     def release(self) -> None:
@@ -86,7 +88,12 @@ def is_free(path: Path) -> bool:
 
 
 def start_host_if_free(
-    store: Store, command: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
+    store: Store,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    kept: Sequence[int] = (),
 ) -> subprocess.Popen[bytes] | None:
     """The worker process started, or None when somebody works already.
 
@@ -109,6 +116,7 @@ def start_host_if_free(
             stderr=out,
             env=None if env is None else dict(env),
             start_new_session=True,
+            pass_fds=kept,
         )
     finally:
         if out != subprocess.DEVNULL:

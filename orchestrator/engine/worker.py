@@ -18,6 +18,7 @@ from datetime import datetime
 
 from orchestrator import clock
 from orchestrator.engine.hosts import HostLock, lock_path, worker_name
+from orchestrator.engine.prestart import Rule
 from orchestrator.engine.reaper import Reaper
 from orchestrator.engine.runner import Runner
 from orchestrator.engine.serving import Pace, Serving
@@ -29,6 +30,7 @@ from orchestrator.store.locks import Session, key_of
 from orchestrator.store.writer import Writer
 
 log = logging.getLogger("deputy.engine")
+LOOK_FOR_RULE_S = 0.1
 EXIT_LOST = 75  # sysexits.h EX_TEMPFAIL
 
 
@@ -44,7 +46,9 @@ class Worker:
         now: Callable[[], datetime] = clock.now,
         on_end: Callable[[], Awaitable[None]] | None = None,
         follow: Callable[[Writer, str], Awaitable[None]] | None = None,
+        rule: Rule | None = None,
     ) -> None:
+        self._rule = rule  # ends when a command has asked by other settings than those it was started by
         self._follow = follow  # runs beside the pump of a worker that stays, until it is cancelled
         self._on_end = on_end  # run in the loop when nothing is served any more
         self._store = store
@@ -58,17 +62,29 @@ class Worker:
         """The process's exit code. SQLite: waits for the host lock, or, asked to end when idle, leaves at once if it is taken."""
         if self._store.path is None:
             return self._life(None)
-        lock = HostLock(lock_path(self._store))
-        while True:
+        lock = HostLock(lock_path(self._store), settings=self._rule.digest if self._rule is not None else None)
+        while self._counts():
             if not lock.take(wait=not self._pace.until_idle):
                 return 0
             try:
+                if not self._counts():
+                    return 0
                 code = self._life(lock)
             finally:
                 lock.release()
             # INVARIANT: looked at after the lock is free. A submitter commits, then tests the lock: one of us sees the row.
             if code or self._stopped or not self._pace.until_idle or not self._ready_rows():
                 return code
+        return 0
+
+    def _counts(self) -> bool:
+        return self._rule is None or self._rule.is_ours()
+
+    async def _watch_rule(self) -> None:
+        while self._counts():
+            await asyncio.sleep(LOOK_FOR_RULE_S)
+        log.info("a command asked by other settings: this worker ends")
+        self.stop()
 
     def stop(self) -> None:
         """Drains and ends; from the loop's thread; from another one with `call_soon_threadsafe`."""
@@ -122,6 +138,8 @@ class Worker:
             )
             keepers.append(asyncio.create_task(reaper.run(self._pace.reap_s), name="reaper"))
             keepers.append(asyncio.create_task(listen(store, serving.nudge), name="listen"))
+        if self._rule is not None and session is None:
+            keepers.append(asyncio.create_task(self._watch_rule(), name="rule"))
         if self._follow is not None and not self._pace.until_idle:
             following = asyncio.ensure_future(self._follow(serving.writer, worker_id))
             following.add_done_callback(_complain)

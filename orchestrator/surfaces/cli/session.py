@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,18 @@ from orchestrator.errors import DeputyError, StoreUnavailable, UsageError
 from orchestrator.surfaces.cli.output import Output
 
 if TYPE_CHECKING:
-    from datetime import datetime, time
+    from datetime import datetime
+    from datetime import time as time_of_day
+    from pathlib import Path
 
     from orchestrator.deputy import Deputy
     from orchestrator.domain.principal import Principal
+    from orchestrator.engine.prestart import Rule
     from orchestrator.settings import Settings
     from orchestrator.surfaces.cli.remote import RemoteDesk
 
 MOST_LOST_WORKERS = 3
+GIVES_WAY_WITHIN_S = 60.0  # a worker of other settings: it drains 20 s, then gives back what it still does
 REPLACED = 75  # a worker's exit code when another has taken over: nothing is wrong
 
 
@@ -29,6 +34,7 @@ class Session:
         self.flags = dict(flags)
         self.output = Output(as_json=False)
         self._worker: int | None = None
+        self._rule: Rule | None = None
         self._lost_workers = 0
         self._opened: Deputy | None = None
 
@@ -78,6 +84,8 @@ class Session:
         """Lets go of the store, if it was opened."""
         if self._opened is not None:
             self._opened.close()
+        if self._rule is not None:
+            self._rule.close()
 
     def who(self, name: str | None = None) -> Principal:
         if self.is_remote:
@@ -91,7 +99,7 @@ class Session:
 
         return identity.zone_of(self.desk, who)
 
-    def moment(self, text: str | None, who: Principal, *, day_means: time | None = None) -> datetime | None:
+    def moment(self, text: str | None, who: Principal, *, day_means: time_of_day | None = None) -> datetime | None:
         """A time as the speaker typed it; None stays None."""
         if text is None:
             return None
@@ -103,24 +111,42 @@ class Session:
     def start_early(self) -> None:
         """Lets a worker load while this process still does; only where everything it needs is there already.
 
-        The office's clock file is written when its seed has committed, so that one `stat` tells.
+        A worker that another command's settings started gives way first: what is submitted next is for ours. Raises
+        StoreUnavailable when it does not. The office's clock file is written when its seed has committed: one `stat` tells.
         """
         settings = self.settings
         if self.is_remote:
             return
         file = settings.store_url.partition("sqlite:///")[2]
-        if (
-            not file
-            or not os.path.exists(file)
-            or (settings.office and not os.path.exists(f"{settings.office_file}.clock"))
-        ):
+        if not file or not os.path.exists(file):
             return
         from pathlib import Path
 
         from orchestrator.engine import prestart
 
         lock = Path(file).with_name(prestart.LOCK_NAME)
-        self._worker = prestart.start(lock, settings.as_environment(), settings.home / "worker.log")
+        self._rule = prestart.Rule(lock.parent, prestart.digest_of(settings.model_dump()))
+        self._rule.set()
+        self._wait_for_way(lock, self._rule.digest)
+        if settings.office and not os.path.exists(f"{settings.office_file}.clock"):
+            return
+        self._worker = prestart.start(lock, settings.as_environment(), settings.home / "worker.log", self._rule)
+
+    def _wait_for_way(self, lock: Path, digest: str) -> None:
+        from orchestrator.engine import prestart
+
+        told = False
+        began_s = time.monotonic()
+        while prestart.is_in_the_way(lock, digest):
+            if (passed_s := time.monotonic() - began_s) > GIVES_WAY_WITHIN_S:
+                raise StoreUnavailable(
+                    "a worker started by other settings is still at work; nothing was submitted",
+                    fix="ask again when its work is done; see: deputy work ls",
+                )
+            if passed_s > 2 and not told:
+                told = True
+                self.output.note("waiting for a worker that was started by other settings")
+            time.sleep(0.05)
 
     def keep_going(self) -> None:
         """Starts a worker host where there is work and nobody holds the host lock; cheap, so followers call it at each poll.
@@ -141,7 +167,7 @@ class Session:
                 )
         from orchestrator import app
 
-        self._worker = app.ensure_worker(self.settings)
+        self._worker = app.ensure_worker(self.settings, self._rule)
 
 
 def _exit_code(pid: int) -> int | None:
