@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import ConnectorError
+from connectors.mcp import manifest_words
+from connectors.mcp.manifest_words import Fault
 from connectors.spec import EffectClass
 
 AUTHOR = (
@@ -63,15 +65,22 @@ class Word:
     source: str
 
 
+class BadManifest(ConnectorError):
+    """A manifest file that says what nobody understands; the message names the file, the line and the field."""
+
+    code = "bad_manifest"
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """A manifest file (CONTRACT: Manifests) as JSON has it. ConnectorError that names the file if it cannot be used."""
     import yaml
 
     try:
-        told = json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), default=str))
+        text = path.read_text(encoding="utf-8")
+        told = json.loads(json.dumps(yaml.safe_load(text), default=str))
     except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ConnectorError(f"the manifest {path.name!r} cannot be read", fix="see that it is a YAML file") from error
-    return checked(told, path.name)
+        raise BadManifest(f"the manifest {path.name!r} cannot be read", fix="see that it is a YAML file") from error
+    return checked(told, path.name, text)
 
 
 def of(given: str | Path | Mapping[str, Any] | None, called: str) -> dict[str, Any] | None:
@@ -81,18 +90,42 @@ def of(given: str | Path | Mapping[str, Any] | None, called: str) -> dict[str, A
     return checked(dict(given), called) if isinstance(given, Mapping) else read_file(Path(given))
 
 
-def checked(told: Any, called: str) -> dict[str, Any]:
-    """The same manifest. ConnectorError, which says what it is `called`, if it cannot be used."""
+def checked(told: Any, called: str, text: str = "") -> dict[str, Any]:
+    """The same manifest. ConnectorError, which says what it is `called`, if it cannot be used. text: the file, for its lines."""
     if not isinstance(told, dict) or told.get("version") != 1 or not isinstance(told.get("tools"), dict):
-        raise ConnectorError(
+        raise BadManifest(
             f"the manifest {called!r} is not one of version 1 with `tools`", fix="begin it with `version: 1`"
         )
     for tool, entry in told["tools"].items():
         if not isinstance(entry, dict) or not isinstance(entry.get("effect"), str):
-            raise ConnectorError(
+            raise BadManifest(
                 f"the manifest {called!r} says no effect for {str(tool)!r}", fix="give each tool an `effect`"
             )
+    refuse(manifest_words.faults(told), called, text)
     return told
+
+
+def refuse(faults: Iterable[Fault], called: str, text: str = "") -> None:
+    """Raises BadManifest that names every fault, each with its place; nothing where there is none."""
+    found = list(faults)
+    if found:
+        said = "; ".join(f"{_place(one.path, text)}: {one.says}" for one in found)
+        fixes = list(dict.fromkeys(f"{'.'.join(one.path)}: {one.fix}" for one in found))
+        raise BadManifest(f"the manifest {called!r}, {said}", fix=fixes[0] if len(fixes) == 1 else "; ".join(fixes))
+
+
+def _place(path: Sequence[str], text: str) -> str:
+    """A fault's field, with its line where the file is at hand."""
+    import yaml
+
+    node, line = yaml.compose(text) if text else None, 0
+    for key in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next((pair for pair in pairs if str(pair[0].value) == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return f"line {line}, {'.'.join(path)}" if line else ".".join(path)
 
 
 def word(tool: str, parameters: Mapping[str, Any], hints: Mapping[str, Any], told: Mapping[str, Any] | None) -> Word:

@@ -20,6 +20,7 @@ from connectors.families import FAMILIES, declared
 from connectors.spec import Connector, ToolSpec
 from orchestrator.errors import DeputyError, UsageError
 from orchestrator.store.connections import Connection
+from policies.manifest import problems_of
 
 log = logging.getLogger("deputy.gate")
 
@@ -95,6 +96,10 @@ class Toolbox:
                 raise UsageError(
                     f"connector {connector.name!r} offers {spec.name!r} twice", fix="remove one of the two"
                 )
+            if problems := problems_of(spec.name, spec.manifest):
+                self.problems_of[connector.name] = f"{spec.name} is left out: {'; '.join(problems)}"
+                log.warning("the tool %s is left out: %s", spec.name, "; ".join(problems))
+                continue
             self._tools[key] = Tool(spec, schema_digest(spec), connector)
             self._by_name.setdefault(spec.name, self._tools[key])
         self._for_guard = []

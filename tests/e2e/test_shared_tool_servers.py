@@ -240,3 +240,26 @@ def test_what_only_a_home_knew_is_taken_over(place: Place, tracker: Tracker, mon
     assert unfit is None
     assert seen(place) == was.to_json()
     assert known(place) == [now]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("effect: create", "effect: crate", "did you mean 'create'?"),
+        ("create_ticket:", "creat_ticket:", "did you mean 'create_ticket'?"),
+    ],
+    ids=["word", "tool"],
+)
+def test_a_manifest_with_a_wrong_word_connects_nothing(
+    homes: tuple[Place, Place], tracker: Tracker, before: str, after: str, says: str
+) -> None:
+    here, _ = homes
+    tracker.manifest.write_text(MANIFEST.replace(before, after))
+
+    code, told = here.deputy(
+        "connect", "mcp", "tracker", "--yes", "--json", "--manifest", str(tracker.manifest), "--", *tracker.command
+    )
+
+    assert code == 2, told
+    assert says in told["fix"] and "line 5" in told["message"] and "tracker.yaml" in told["message"]
+    assert known(here) == []

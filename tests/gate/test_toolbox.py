@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors.mcp.connector import open_connector
+from connectors.spec import EffectClass, ToolSpec
 from orchestrator.app import prepare, present_house
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.settings import Settings
 from orchestrator.store.connections import Connection
 from orchestrator.store.database import Store
+from policies.manifest import parse
 from tests.connectors.mcp.support import HOSTILE
 
 
@@ -106,3 +108,25 @@ def test_a_house_built_anew_holds_nothing_of_the_one_before(tmp_path: Path) -> N
         now.close()
     finally:
         store.close()
+
+
+def test_a_tool_that_the_guard_could_not_read_is_left_out_and_stops_nobody() -> None:
+    """The others are there, and cases open: one wrong word is no stop of everything."""
+
+    class Odd(Lines):
+        name = "odd"
+        families = frozenset({"odd"})
+
+        def tools(self) -> Sequence[Any]:
+            return [_tool("odd.good", "read"), _tool("odd.bad", "frob")]
+
+    box = Toolbox([Odd()])  # type: ignore[list-item]  # it is never called
+
+    assert box.names() == {"odd.good"}
+    assert [parse(one).name for one in box.for_guard()] == ["odd.good"]
+    assert "odd.bad is left out" in box.problems_of["odd"]
+
+
+def _tool(name: str, effect: str) -> ToolSpec:
+    told = {"name": name, "title": name, "description": name, "parameters": {"type": "object"}, "output": {}}
+    return ToolSpec(**told, effect_class=EffectClass.READ, manifest={"effect": effect, "noun": "thing"})

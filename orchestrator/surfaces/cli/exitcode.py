@@ -60,6 +60,7 @@ _ERRORS = {
     "usage": Exit.USAGE,
     "bad_workflow": Exit.USAGE,
     "bad_bundle": Exit.USAGE,
+    "bad_manifest": Exit.USAGE,
     "not_found": Exit.NOT_FOUND,
     "unauthorized": Exit.AUTH,
     "reconsent": Exit.AUTH,

@@ -46,7 +46,7 @@ def connect(
     yes: bool,
 ) -> int | None:
     """Asks the server what it offers, shows it, and on a yes pins exactly that."""
-    from connectors.mcp import descriptions
+    from connectors.mcp import descriptions, manifests
     from connectors.spec import Account
     from orchestrator import providers, tool_servers
 
@@ -58,12 +58,15 @@ def connect(
         )
     if token:
         held["token"] = asking.secret(session.output, given, "token", prompt=f"token of {name}")
+    if manifest is not None:
+        manifests.read_file(manifest)  # one that is off is refused before anybody is asked anything
     told = tool_servers.with_manifest({**_settings(server, url, variables, manifest), **further})
     connector = providers.mcp_server(session.settings, name, told)
     new = providers.NewAccount(connector=name, subject=name, families=[name], settings=told, credentials=held)
     whose = Account(connection_id=new.id_of(owner.principal_id), subject=name, credentials=held, settings=told)
     found = connector.describe(whose)
     connector.close()
+    _refuse_strangers(told.get("manifest"), manifest, found)
     changes = descriptions.review(_before(tool_servers.Seen(session.settings, name)), found)
     if not yes and not _agreed(session, found, changes):
         return Exit.APPROVAL
@@ -73,6 +76,16 @@ def connect(
     new = replace(new, settings={**told, "pins": pins}, seen=replace(found, is_reviewed=True).to_json())
     connecting.connect(session, new, connector, replace(asked, is_checked=False))
     return None
+
+
+def _refuse_strangers(told: Any, file: Path | None, found: Description) -> None:
+    """Raises ConnectorError for tools in the manifest that the server does not offer: a misspelt word would say nothing of any."""
+    from connectors.mcp import manifest_words, manifests
+
+    if isinstance(told, Mapping):
+        offered = [*(tool.wire for tool in found.tools), *found.refused]
+        text = file.read_text(encoding="utf-8") if file is not None else ""
+        manifests.refuse(manifest_words.strangers(told, offered), file.name if file is not None else found.server, text)
 
 
 def _settings(

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from connectors.errors import ConnectorError
-from connectors.mcp import descriptions, lookups, manifests, names, schemas
+from connectors.mcp import descriptions, lookups, manifest_words, manifests, names, schemas
 from connectors.mcp.connector import McpConnector, open_connector
 from connectors.mcp.descriptions import Description, review
+from connectors.mcp.manifests import BadManifest
 from connectors.spec import Done, EffectClass, Unknown
-from policies.manifest import parse
+from policies import lexicon
+from policies.manifest import ROLES, TRUSTS, parse
 from tests.connectors.mcp.support import Hostile, call
 
 
@@ -223,6 +225,46 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(ConnectorError):
         manifests.read_file(file)
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "fix"),
+    [
+        ("effect: reed", "line 3, tools.a.effect: 'reed' is no effect", "tools.a.effect: did you mean 'read'?"),
+        ("{effect: send, non: b}", "line 3, tools.a.non: 'non' is no key", "tools.a.non: did you mean 'noun'?"),
+        (
+            "{effect: send, args: {to: whom}}",
+            "tools.a.args.to: 'whom' is no role",
+            "tools.a.args.to: did you mean 'who'?",
+        ),
+        ("{effect: send, args: {to: {rol: who}}}", "tools.a.args.to.rol", "tools.a.args.to.rol: did you mean 'role'?"),
+        ("{effect: send, args: [to]}", "line 3, tools.a.args: this is no mapping", "tools.a.args: write args:"),
+        (
+            "{effect: read, output: {fields: {id: idd}}}",
+            "tools.a.output.fields.id",
+            "tools.a.output.fields.id: did you",
+        ),
+        ("{effect: frob}", "'frob' is no effect", "tools.a.effect: use one of: add, create"),
+    ],
+)
+def test_a_word_of_a_manifest_that_nobody_knows_is_refused_with_its_line(
+    tmp_path: Path, entry: str, place: str, fix: str
+) -> None:
+    file = tmp_path / "manifest.yaml"
+    file.write_text(f"version: 1\ntools:\n  a: {entry if entry.startswith('{') else '{' + entry + '}'}\n")
+
+    with pytest.raises(BadManifest) as refused:
+        manifests.read_file(file)
+
+    assert "'manifest.yaml', line 3" in refused.value.message
+    assert place in refused.value.message
+    assert refused.value.fix.startswith(fix)
+
+
+def test_the_words_of_manifests_are_those_of_the_guard() -> None:
+    assert manifest_words.EFFECTS == lexicon.EFFECTS
+    assert manifest_words.ROLES == ROLES
+    assert manifest_words.TRUSTS == TRUSTS
 
 
 def test_the_whole_manifest_names_tools_as_we_do(hostile: Hostile, tmp_path: Path) -> None:
