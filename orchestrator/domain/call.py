@@ -42,7 +42,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Policy, a person or an expiry said no. code: denied | approval_denied | approval_expired."""
+    """Policy, a person, an expiry or a budget said no. code: denied | approval_denied | approval_expired | over_budget | …"""
 
     code: str
     reason: str

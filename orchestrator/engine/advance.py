@@ -34,8 +34,8 @@ from orchestrator.gate.credentials import Vault
 from orchestrator.gate.perform import Gate
 from orchestrator.gate.toolbox import Toolbox
 from orchestrator.measures import NOTHING, Measures
+from orchestrator.store import budgets, packets, people, runs, steplog
 from orchestrator.store import lease as leases
-from orchestrator.store import packets, people, runs, steplog
 from orchestrator.store import spans as spans_table
 from orchestrator.store.connections import choose
 from orchestrator.store.database import Tx
@@ -194,6 +194,8 @@ class Advancer:
                 Row(kind="slots", key=f"g{lease.item.generation}.slots", body=[slot.as_json() for slot in found.slots]),
             ]
             steplog.append(tx, lease, rows, now)
+            if limits := lease.item.options.get("budget"):
+                budgets.open(tx, lease.item.item_id, limits)
             leases.record(tx, lease, match=found.match, slots=[slot.as_json() for slot in found.slots])
             return runs.get(tx, run_id)
 
@@ -229,9 +231,8 @@ class _Advance:
         await hear_answers(self.claimed, self.log, self.ledger, self.gate.authority)
         await self.gate.settle_doubts()
         outcome = await self._hear_nudges() or await self._run()
-        if (
-            self.gate.is_in_doubt
-        ):  # INVARIANT: nothing is planned anew, and nothing ends, over an attempt of unknown outcome
+        # INVARIANT: nothing is planned anew, and nothing ends, over an attempt of unknown outcome
+        if self.gate.is_in_doubt:
             outcome = Parked()
         if isinstance(outcome, Ended) and outcome.code == "cancelled":
             outcome = replace(outcome, state="cancelled")

@@ -100,12 +100,5 @@ class AgentLedger(ClaimLedger):
         """Whether a halt is about this agent; then its item waits for the lift."""
         return await self._put(halts.stops, self.lease, clock.now(), agent=self.agent)
 
-    def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
-        short = budgets.reserve(tx, self.chain, {"effects": 1})
-        if short is None:
-            return None
-        said = f"the budget of effects is used up ({short.used} of {short.most})"
-        return {"code": "over_budget", "message": said, "fix": "ask again with a larger --budget"}
-
-    def _give_effect_back(self, tx: Tx) -> None:
-        budgets.settle(tx, self.chain, {"effects": -1})
+    def _chain(self, tx: Tx) -> Sequence[str]:
+        return self.chain

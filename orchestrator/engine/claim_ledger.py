@@ -13,7 +13,7 @@ from orchestrator.domain.call import ToolCall
 from orchestrator.domain.effect import Approval, Effect, EffectState
 from orchestrator.domain.item import WaitKind
 from orchestrator.gate.perform import Attempt
-from orchestrator.store import connections, credentials, effects, quotas, steplog, waits
+from orchestrator.store import budgets, connections, credentials, effects, quotas, steplog, waits
 from orchestrator.store.credentials import Sealed
 from orchestrator.store.database import Tx
 from orchestrator.store.fence import Lease, fence
@@ -70,7 +70,7 @@ class ClaimLedger:
                 return Attempt(stopped="revoked")
             if expect is EffectState.APPROVED and (over := self._take_effect(tx)) is not None:
                 effects.failed(tx, self.lease, effect_id, over, now, expect=expect)
-                return Attempt(stopped="over_budget")
+                return Attempt(stopped="over_budget", why=over["message"])
             said = effects.attempt(
                 tx,
                 self.lease,
@@ -88,11 +88,24 @@ class ClaimLedger:
         return await self._put(attempt)
 
     def _take_effect(self, tx: Tx) -> Mapping[str, str] | None:
-        """Takes one effect from the budgets above it; else the error it fails with. A workflow's run has no budget."""
-        return None
+        """Takes one effect from the budgets above it; else the error it fails with."""
+        short = budgets.reserve(tx, chain, {"effects": 1}) if (chain := self._chain(tx)) else None
+        if short is None:
+            return None
+        said = f"the budget of effects is used up ({short.used} of {short.most})"
+        return {"code": "over_budget", "message": said, "fix": "ask again with a larger --budget"}
 
     def _give_effect_back(self, tx: Tx) -> None:
         """What `_take_effect` took, when nothing was attempted after all."""
+        if chain := self._chain(tx):
+            budgets.settle(tx, chain, {"effects": -1})
+
+    def _chain(self, tx: Tx) -> Sequence[str]:
+        """Whose budgets count: the item's and of everything above it; nobody's where no budget was given."""
+        item = self.lease.item
+        if item.parent_id is not None:
+            return budgets.chain(tx, item.item_id)
+        return (item.item_id,) if item.options.get("budget") else ()
 
     async def done(self, call: ToolCall, effect_id: str, result: Json, *, expect: EffectState) -> None:
         now = clock.now()

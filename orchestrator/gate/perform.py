@@ -54,13 +54,14 @@ class OpenWait:
 class Attempt:
     """What the `attempted` commit said. Both None: send now.
 
-    over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired (the effect
-    has failed with that code) | paused | woken | halted | revoked (it is untouched: somebody's word is to be heard first, or the
-    connection no longer serves the requester).
+    over_quota: name of a quota that others of the tree have used up meanwhile. stopped: cancelled | approval_expired |
+    over_budget (the effect has failed with that code; `why` in words) | paused | woken | halted | revoked (it is untouched:
+    somebody's word is to be heard first, or the connection no longer serves the requester).
     """
 
     over_quota: str | None = None
     stopped: str | None = None
+    why: str = ""
 
 
 class Inside(Protocol):
@@ -447,7 +448,7 @@ class Gate:
         if taken.stopped == "revoked":
             return decision, await self._reconsent(call, tool.spec.family, ReconsentNeeded(credentials.TAKEN_BACK))
         if taken.stopped is not None:
-            reason = f"{taken.stopped.replace('_', ' ')} before it was sent"
+            reason = taken.why or f"{taken.stopped.replace('_', ' ')} before it was sent"
             self.effects[call.call_id] = replace(
                 effect, state=EffectState.FAILED, error={"code": taken.stopped, "message": reason}
             )
@@ -781,7 +782,7 @@ def _conditions(effect: Effect, approval: Approval | None) -> list[Precondition]
 def _failure(effect: Effect) -> CallOutcome:
     error = effect.error or {"code": "failed", "message": "it failed", "fix": ""}
     code = error.get("code", "failed")
-    if code in ("approval_denied", "approval_expired", "denied", "cancelled"):
+    if code in ("approval_denied", "approval_expired", "denied", "cancelled", "over_budget"):
         return Refused(
             code=code, reason=error.get("message", ""), rules=list(effect.rules), near_miss=error.get("fix", "")
         )

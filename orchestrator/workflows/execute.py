@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any, Final, Protocol
@@ -26,6 +27,7 @@ from orchestrator.workflows.templates import BadExpression, evaluate, iso, rende
 from orchestrator.workflows.values import SlotValue, choose, in_context
 
 MOST_AT_ONCE = 8  # tool calls of one loop in flight together
+OVER_BUDGET = "over_budget"
 MOST_TURNS = 200  # of one loop; a longer list is refused, not cut
 
 
@@ -482,6 +484,8 @@ class _Run:
         match answer:
             case Waiting():
                 self.parked = True
+            case Refused() if answer.code == OVER_BUDGET:
+                self.end = _over_budget(f"{step.call} was not sent", answer)
             case Refused(code=code, reason=reason):
                 message = f"{step.call} was not allowed: {reason}"
                 self.end = Ended(state="denied", code=code, message=message, fix=answer.near_miss)
@@ -534,6 +538,8 @@ class _Run:
                 pass
         if self.parked:
             return Parked()
+        if self.refusal is not None and self.refusal.code == OVER_BUDGET:
+            return replace(_over_budget("not everything was sent", self.refusal), text=self.said())
         if self.refusal is not None:
             message = f"not everything was allowed: {self.refusal.reason}"
             return Ended(
@@ -550,6 +556,11 @@ class _Run:
             )
         text = str(render(self.workflow.text, self.context))
         return Done(text=text, output=render(self.workflow.output, self.context))
+
+
+def _over_budget(what: str, refused: Refused) -> Ended:
+    message = f"{what}: {refused.reason}"
+    return Ended(state=OVER_BUDGET, code=OVER_BUDGET, message=message, fix="ask again with a larger --budget")
 
 
 def _joined(first: Json, page: Json) -> Json:
