@@ -71,7 +71,7 @@ class Schedules:
         `when`: words, cron or RRULE; without a zone, in the person's own. `unattended`: {"until", "then", "answer"}: until
         when cards and questions of a run wait, and what becomes of a question then (`domain.unattended`); None: as long as each
         does by itself. `asks_wait`: the same as a span, and then no. `expects`: checks of what a run leaves behind. `kind`
-        "digest": no run, but the person's digest; `request` may be empty then.
+        "digest": no run, but the person's digest; `request` is empty then.
         """
         if not who.is_human:
             raise NotEligible("only a person gives standing orders", fix="ask somebody to add it")
@@ -82,6 +82,10 @@ class Schedules:
                 f"a schedule needs a name of at most {LONGEST_NAME} printable characters", fix="e.g. invoices"
             )
         made_kind = _one_of(Kind, kind, "kind")
+        if made_kind is Kind.DIGEST and text not in ("", DIGEST):
+            raise UsageError(
+                "a digest asks nothing", fix="leave the request out, or ask for it in a schedule of its own"
+            )
         text = text or (DIGEST if made_kind is Kind.DIGEST else "")
         with self._store.tx() as tx:
             made = Schedule(

@@ -78,6 +78,8 @@ def test_an_order_is_changed_and_the_rest_stays(house: House) -> None:
     ):
         assert house.run("schedule", "edit", "morning", *words, "--json").code == 2, words
     assert house.run("schedule", "edit", "evening", "--overlap", "skip", "--json").code == 7
+    both = house.run("schedule", "add", "both", "--when", "daily 9:00", "--digest", "--ask", "x", "--json")
+    assert (both.code, both.error["message"]) == (2, "a digest asks nothing")
 
 
 def test_a_preview_shows_both_changes_of_the_clocks(house: House) -> None:
