@@ -144,11 +144,11 @@ class Library:
         allowed(who, "operate")
         path = self._shelf.own / f"{name}.yaml"
         with self._locked():
-            self._is_still(name, before)
             if self._entry(name).file != path:
                 raise Conflict(
                     f"{name} came with Deputy and cannot be removed", fix="leave it; it runs only when asked for"
                 )
+            self._is_still(name, before)
             with self._store.tx() as tx:
                 now, told = clock.now(), {"workflow": name, "revision": before}
                 audited(tx, who, "workflow.removed", now, told)

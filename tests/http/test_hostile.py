@@ -38,6 +38,7 @@ def test_a_number_beyond_all_numbers_is_no_json(place: Place, number: str) -> No
         ({"request": "x", "foo": 1}, "body: Additional properties are not allowed ('foo' was unexpected)"),
         ([{"request": "x"}, {"request": 1}], "body.1.request: 1 is not of type 'string'"),  # the place in a list
         ([], "body: [] should be non-empty"),
+        ({"request": "x" * 20_001}, f"body.request: '{'x' * 79}… is too long"),
         ("x", "body: 'x' is not of type 'object'"),  # fits neither form
     ],
 )
@@ -47,6 +48,24 @@ def test_a_body_with_two_forms_is_told_its_own_fault(place: Place, body: Any, to
         answer = client.post("/api/v1/items", json=body)
 
     assert (answer.status_code, answer.json()["message"]) == (422, told)
+
+
+def test_what_is_missing_or_no_choice_is_said_in_plain_words(place: Place) -> None:
+    """A parameter that a call needs is told as missing, here and in the document; choices are told as they are written."""
+    name = "morning-brief"
+    with browser(place, place.me.principal_id) as client:
+        removed = client.delete(f"/api/v1/workflows/{name}")
+        shipped = client.delete(f"/api/v1/workflows/{name}?before={'0' * 32}")
+        state = client.get("/api/v1/approvals?state=bogus")
+        paths = client.get("/api/openapi.json").json()["paths"]
+
+    assert (removed.status_code, removed.json()["message"]) == (422, "the parameter 'before' is missing")
+    assert shipped.status_code == 409 and "came with Deputy" in shipped.json()["message"]
+    assert state.status_code == 422 and state.json()["message"].startswith("state: 'bogus' is none of: pending, ")
+    assert [one["required"] for one in paths["/api/v1/workflows/{name}"]["delete"]["parameters"]] == [True, True]
+    assert paths["/api/v1/items"]["post"]["requestBody"]["required"]
+    assert paths["/api/v1/items/{item_id}"]["patch"]["requestBody"]["required"]
+    assert not paths["/api/v1/workflows/{name}/run"]["post"]["requestBody"]["required"]
 
 
 def test_who_hangs_up_in_the_middle_is_no_error(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,6 +27,8 @@ from orchestrator.surfaces.http_api.feed import Feed
 from orchestrator.surfaces.http_api.problems import WireError
 
 LARGEST_BODY = 1_000_000  # bytes
+MOST_SHOWN = 80  # characters of a value that does not fit
+MOST_SAID = 200  # characters of what is said of it
 PREFIX = "/api/v1"
 JSON = "application/json"
 LIMIT: Mapping[str, Any] = {"type": "integer", "minimum": 1, "maximum": 500, "description": "Most entries of a page."}
@@ -83,6 +85,7 @@ class Endpoint:
     scope: Scope
     do: Callable[[Call], Any | Awaitable[Any]]
     query: Mapping[str, Schema] = field(default_factory=dict)
+    needs: Sequence[str] = ()  # of `query`
     headers: Mapping[str, Schema] = field(default_factory=dict)
     body: Schema | None = None
     answer: Schema = field(default_factory=lambda: {"type": "object"})
@@ -157,7 +160,9 @@ def _query(request: Request, endpoint: Endpoint) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in request.query_params.multi_items():
         if name not in endpoint.query:
-            raise UsageError(f"there is no parameter {name!r}", fix=f"known: {', '.join(endpoint.query) or 'none'}")
+            raise UsageError(
+                f"there is no parameter {name[:80]!r}", fix=f"known: {', '.join(endpoint.query) or 'none'}"
+            )
         if name in found:
             raise UsageError(f"the parameter {name!r} stands there twice", fix="give it once")
         value: Any = text
@@ -168,6 +173,9 @@ def _query(request: Request, endpoint: Endpoint) -> dict[str, Any]:
             value = text == "true"
         endpoint.query_judges[name].check(value, name)
         found[name] = value
+    for name in endpoint.needs:
+        if name not in found:
+            raise UsageError(f"the parameter {name!r} is missing", fix="see: /api/openapi.json")
     return found
 
 
@@ -223,14 +231,26 @@ class _Judge:
     def __init__(self, schema: Schema) -> None:
         self._validator = _Validator(schema)
 
+    def takes(self, value: Any) -> bool:
+        return bool(self._validator.is_valid(value))
+
     def check(self, value: Any, name: str) -> None:
         """Raises UsageError naming the place of what does not fit."""
         first = min(self._validator.iter_errors(value), key=lambda one: len(one.absolute_path), default=None)
         if first is not None:
             first = _plainest(first)
             where = ".".join([name, *map(str, first.absolute_path)])
-            raise UsageError(f"{where}: {first.message[:300]}", fix="see: /api/openapi.json")
+            raise UsageError(f"{where[:MOST_SAID]}: {_said(first)[:MOST_SAID]}", fix="see: /api/openapi.json")
         _clean(value, name)
+
+
+def _said(error: Any) -> str:
+    """What is off, with the value cut short: nobody is sent their whole body back."""
+    value = repr(error.instance)
+    shown = value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}…"
+    if error.validator == "enum":
+        return f"{shown} is none of: {', '.join(map(str, error.validator_value))}"
+    return str(error.message).replace(value, shown)
 
 
 def _plainest(error: Any) -> Any:

@@ -59,7 +59,7 @@ def operation(one: Endpoint) -> dict[str, Any]:
     if one.method == "GET" and one.media == JSON:
         told["responses"]["304"] = {"description": "What `If-None-Match` names is still the answer."}
     if one.body is not None:
-        told["requestBody"] = {"required": bool(one.body.get("required")), "content": {JSON: {"schema": one.body}}}
+        told["requestBody"] = {"required": not one.body_judge.takes({}), "content": {JSON: {"schema": one.body}}}
     return told
 
 
@@ -68,7 +68,10 @@ def _parameters(one: Endpoint) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"{(\w+)}", one.path)
     ]
-    found += [{"name": name, "in": "query", "schema": schema} for name, schema in one.query.items()]
+    found += [
+        {"name": name, "in": "query", "schema": schema} | ({"required": True} if name in one.needs else {})
+        for name, schema in one.query.items()
+    ]
     found += [{"name": name, "in": "header", "schema": schema} for name, schema in one.headers.items()]
     return found
 

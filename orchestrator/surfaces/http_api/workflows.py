@@ -43,7 +43,7 @@ def _refused(checked: dict[str, Any]) -> Any:
 
 
 def remove(call: Call) -> Response:
-    call.desk.library.remove(call.who, call.path["name"], before=call.query.get("before", ""))
+    call.desk.library.remove(call.who, call.path["name"], before=call.query["before"])
     return Response(status_code=204)
 
 
@@ -125,6 +125,7 @@ ENDPOINTS = (
         scope="operate",
         do=remove,
         query={"before": REVISION},
+        needs=("before",),
         status=204,
         errors=("conflict",),
     ),
