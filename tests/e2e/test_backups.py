@@ -668,6 +668,11 @@ def test_the_commands_tell_what_they_did(place: Place, tmp_path: Path) -> None:
 
     code, made = place.deputy("backup", str(tmp_path / "one.tar.gz"))
     again, refused = place.deputy("backup", str(tmp_path / "one.tar.gz"))
+    kept, folded = place.deputy("backup", f"{tmp_path / 'new' / 'folder'}/")
+    stuck, told = place.deputy("backup", f"{tmp_path / 'one.tar.gz'}/")
+
+    assert kept == 0 and Path(folded["path"]).parent == tmp_path / "new" / "folder"
+    assert (stuck, told["error"]) == (2, "usage")
     checked, told = place.deputy("restore", "--check", str(tmp_path / "one.tar.gz"))
     there, conflict = place.deputy("restore", str(tmp_path / "one.tar.gz"))
     forced, done = place.deputy("restore", "--force", str(tmp_path / "one.tar.gz"))

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
+from orchestrator.errors import UsageError
 from orchestrator.surfaces.cli import options
 from orchestrator.surfaces.cli.session import Session
 
 
 @click.command()
-@click.argument("where", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@click.argument("where", metavar="FILE|FOLDER", type=click.Path())
 @click.option(
     "--with-secrets", is_flag=True, help="The key of the credentials and secret settings, too: then lock the file away."
 )
 @options.as_json
 @options.session
-def command(session: Session, where: Path, with_secrets: bool) -> None:
+def command(session: Session, where: str, with_secrets: bool) -> None:
     """Rows, office, settings, workflows, agents, prompts and policies of your own. Credentials stay sealed.
 
     Safe while desks and workers run. Without --with-secrets the key that opens the credentials is not in it: keep that elsewhere.
@@ -26,7 +27,7 @@ def command(session: Session, where: Path, with_secrets: bool) -> None:
     from orchestrator.engine import backups
 
     app.follow_office_clock(session.settings)
-    made = backups.make(session.settings, where.expanduser().absolute(), with_secrets=with_secrets)
+    made = backups.make(session.settings, _place(where), with_secrets=with_secrets)
     told = made.document()
     if session.output.as_json:
         return session.output.document(told)
@@ -46,3 +47,14 @@ def command(session: Session, where: Path, with_secrets: bool) -> None:
         )
     if told["left_out"]:
         session.output.draw(Text(f"left out, because secret: {', '.join(told['left_out'])}", style="yellow"))
+
+
+def _place(where: str) -> Path:
+    """Whole. What is written with a slash at its end is a folder, made for its owner alone where there is none."""
+    place = Path(where).expanduser().absolute()
+    if where.endswith("/"):
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{place} cannot be a folder: {error.strerror}", fix="name another place") from error
+    return place
