@@ -179,8 +179,10 @@ def test_where_the_desk_may_listen(
     loaded = place.load(**settings)
     if not refused:
         return check_bind(loaded, host, has_keys=has_keys)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refusal:
         check_bind(loaded, host, has_keys=has_keys)
+    if "deputy config key create" in refusal.value.fix:
+        assert "--scope read,submit,decide" in refusal.value.fix  # a whole command
 
 
 def test_serve_refuses_the_network(place: Place) -> None:

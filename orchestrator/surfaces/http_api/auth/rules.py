@@ -102,7 +102,7 @@ def check_bind(settings: Settings, host: str, *, has_keys: bool) -> None:
     raise UsageError(
         f"{host} is not this machine alone, and no way to sign in is set up",
         fix="bind 127.0.0.1; or set oidc_issuer and oidc_client_id, or trusted_proxies and proxy_user_header,"
-        " or make a key: deputy config key create",
+        " or make a key: deputy config key create --scope read,submit,decide",
     )
 
 
