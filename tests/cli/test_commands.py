@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.surfaces import standing
 from orchestrator.surfaces.cli import exitcode, times
 from orchestrator.surfaces.cli.arguments import changed_arguments
 from orchestrator.surfaces.cli.main import COMMANDS
@@ -301,3 +302,15 @@ def test_a_page_of_the_list_says_how_to_go_on(house: House) -> None:
     assert (program, again[:5]) == ("deputy", ["work", "ls", "--all", "--limit", "2"])
     assert re.fullmatch(r"[\w. -]+", more.removeprefix("more: "))
     assert [one["item_id"] for one in rest["items"]] == whole[2:4] and len(whole) >= 3
+
+
+def test_a_link_is_whole_where_the_address_is_known(house: House) -> None:
+    """Of the desk that serves this home, or the house's own; else it says what is missing."""
+    nowhere = house.run("config", "link")
+    with standing.told(house.home, "http://127.0.0.1:4321"):
+        here = house.run("config", "link")
+    outside = house.run("config", "link", DEPUTY_PUBLIC_URL="https://deputy.example")
+
+    assert nowhere.out.startswith("/signin?token=") and "deputy serve" in nowhere.err
+    assert here.out.startswith("http://127.0.0.1:4321/signin?token=") and "deputy serve" not in here.err
+    assert outside.out.startswith("https://deputy.example/signin?token=")

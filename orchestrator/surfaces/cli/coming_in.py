@@ -116,7 +116,12 @@ def link(session: Session, speaker: str | None) -> None:
 
     path = f"/signin?token={session.desk.access.new_link(session.who(speaker))}"
     base = session.settings.public_url or session.settings.url or standing.address_of(session.settings.home) or ""
-    session.output.answer({"path": path, "url": f"{base.rstrip('/')}{path}" if base else None}, Text(f"{base}{path}"))
+    if not base:
+        session.output.note(
+            "No desk of this home serves now: start it (deputy serve), and put its address before this."
+        )
+    whole = f"{base.rstrip('/')}{path}"
+    session.output.answer({"path": path, "url": whole if base else None}, Text(whole))
 
 
 def _list(session: Session, found: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
