@@ -213,8 +213,8 @@ def house(
 ) -> House:
     """What a worker's advances share: tools, guard, workflows, models. `known`, `opened`: models and credentials in use already."""
     known = known or models(settings)
+    from orchestrator import guarding
     from orchestrator.engine.advance import House
-    from policies.guard import Guard
 
     owner = settings.owner
     domains = set(settings.domains)
@@ -225,7 +225,7 @@ def house(
         world.close()
     return House(
         toolbox=toolbox(settings),
-        guard=Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile),
+        guard=guarding.guard(settings),
         library=library(settings),
         model=settings.model,
         agents=agent_room(settings, known) if known is not None else None,

@@ -18,7 +18,7 @@ from shlex import quote
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from orchestrator import app, clock
+from orchestrator import app, clock, guarding
 from orchestrator.errors import DeputyError
 from orchestrator.settings import Settings
 from orchestrator.store import audit, connections
@@ -144,9 +144,7 @@ def _check_schedules(settings: Settings) -> tuple[bool, str, str]:
 
 
 def _check_policy(settings: Settings) -> tuple[bool, str, str]:
-    from policies.guard import Guard
-
-    guard = Guard.load(bundle_dir=settings.policy_dir, profile=settings.profile)
+    guard = guarding.guard(settings)
     return True, f"profile {settings.profile}, bundle {guard.bundle_digest[:19]}…", ""
 
 

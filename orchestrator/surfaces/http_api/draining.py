@@ -10,6 +10,9 @@ class Drain:
 
     def __init__(self) -> None:
         self._begun = asyncio.Event()
+        self.worker: int | None = (
+            0  # process id of the worker that belongs to this server; 0: none does; None: it has ended
+        )
 
     def has_begun(self) -> bool:
         return self._begun.is_set()

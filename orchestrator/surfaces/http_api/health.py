@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,8 +17,8 @@ from orchestrator.surfaces.http_api.problems import without_place
 LONGEST_S = 5.0  # of a look at the store
 
 
-def routes(desk: Deputy, drain: Drain) -> list[Route]:
-    """`/livez`: this process answers. `/readyz`: it answers for the house, 503 when not."""
+def routes(desk: Deputy, drain: Drain, rules: Callable[[], object] = bool) -> list[Route]:
+    """`/livez`: this process answers. `/readyz`: it answers for the house, 503 when not. `rules` raises where they cannot be used."""
 
     async def live(request: Request) -> Response:
         return PlainTextResponse("ok")
@@ -28,8 +29,12 @@ def routes(desk: Deputy, drain: Drain) -> list[Route]:
         try:
             async with asyncio.timeout(LONGEST_S):
                 workers = await asyncio.to_thread(desk.workers)
+                await asyncio.to_thread(rules)
         except (DeputyError, TimeoutError) as error:
             why = without_place(error.message) if isinstance(error, DeputyError) else "the store does not answer"
+            return JSONResponse({"ready": False, "why": why}, 503)
+        if drain.worker != 0 and drain.worker not in [one["pid"] for one in workers]:
+            why = "the worker has ended" if drain.worker is None else "the worker has not come up yet"
             return JSONResponse({"ready": False, "why": why}, 503)
         return JSONResponse({"ready": True, "workers": len(workers)})
 

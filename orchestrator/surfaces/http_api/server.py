@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
+from orchestrator import guarding
 from orchestrator.deputy import Deputy
 from orchestrator.settings import Settings
 from orchestrator.surfaces.http_api import (
@@ -79,7 +81,7 @@ def application(
     room = Room(desk=desk, settings=settings, feed=feed or Feed(desk, drain))
     return Starlette(
         routes=[
-            *health.routes(desk, drain),
+            *health.routes(desk, drain, partial(guarding.guard, settings) if settings.policy_dir is not None else bool),
             *metrics.routes(desk, is_open=settings.metrics_open),
             *doors.routes(sessions),
             *routes(room, ENDPOINTS),

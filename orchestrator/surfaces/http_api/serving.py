@@ -121,6 +121,7 @@ async def _keep_worker(settings: Settings, drain: Drain, say: Callable[[str], No
     command = [sys.executable, "-m", "orchestrator.surfaces.cli.main", "worker", "--until-eof"]
     pause_s = RESTART_S
     loop = asyncio.get_running_loop()
+    drain.worker = None
     while not drain.has_begun():
         began_s = loop.time()
         worker = await asyncio.create_subprocess_exec(
@@ -129,6 +130,7 @@ async def _keep_worker(settings: Settings, drain: Drain, say: Callable[[str], No
             stdin=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C at the terminal is ours to pass on
         )
+        drain.worker = worker.pid
         ended, draining = asyncio.ensure_future(worker.wait()), asyncio.ensure_future(drain.ends(float("inf")))
         await asyncio.wait({ended, draining}, return_when=asyncio.FIRST_COMPLETED)
         if drain.has_begun():
@@ -142,6 +144,7 @@ async def _keep_worker(settings: Settings, drain: Drain, say: Callable[[str], No
                 await worker.wait()
             return
         draining.cancel()
+        drain.worker = None
         pause_s = RESTART_S if loop.time() - began_s > STEADY_S else min(LONGEST_RESTART_S, pause_s * 2)
         say(f"the worker ended with exit code {ended.result()}; the next one starts in {pause_s:g} s")
         await drain.ends(pause_s)

@@ -144,6 +144,10 @@ def submit_and_follow(
     detach: bool = False,
 ) -> int:
     """Puts the wish on the worklist; unless detached, follows it. Returns the exit code."""
+    if not session.is_remote and session.settings.policy_dir is not None:
+        from orchestrator import guarding
+
+        guarding.guard(session.settings)  # rules of one's own that cannot be used would end every worker
     session.start_early()
     if wishes.get("workflow") is not None:
         check_workflow(session, wishes["workflow"], wishes.get("input") or {})
