@@ -62,6 +62,17 @@ def test_careful_after_a_detached_delegated_request_asks(house: House) -> None:
     assert len(house.world()["mails"]) == len([effect for effect in sent if effect["tool"] == "mail.reply"])
 
 
+def test_a_wish_put_on_the_list_is_decided_by_its_own_settings_too(house: House) -> None:
+    """`work add` at once after a delegated request: its cards wait."""
+    assert house.run("ask", FIRST, "--json", **DELEGATED).code == 0
+
+    added = house.json("work", "add", SECOND)["item_id"]
+    ran = house.run("run", "watch", added, "--json")
+
+    assert ran.code == 3, ran.out + ran.err + house.worker_log()
+    assert len(house.world()["mails"]) == 1
+
+
 def test_the_same_settings_share_one_worker(house: House) -> None:
     """Said in another way, too: what counts is what they come to."""
     house.run("ask", FIRST, "--json")

@@ -94,6 +94,7 @@ def add(
     chosen = wishes(workflow=workflow, no_match=False, inputs=inputs, approve_all=False)
     if workflow is not None:
         check_workflow(session, workflow, chosen.get("input", {}))
+    session.start_early()
     who = session.who(speaker)
     item_id = session.desk.submit(
         who,
