@@ -122,3 +122,11 @@ def test_who_is_not_let_in_and_who_is_not_there(away: House, key: str) -> None:
         assert str(ran.code) == code, ran.out + ran.err
         assert ran.error["fix"] and key not in ran.out + ran.err
     assert not (away.home / "deputy.db").exists()
+
+
+def test_what_the_server_can_do_is_told_from_afar(away: House) -> None:
+    """Its tools and workflows, beside the commands of the program here."""
+    told = away.json("capabilities")
+
+    assert {"ask", "work ls"} <= {one["name"] for one in told["commands"]}
+    assert told["exit_codes"]["7"] and told["tools"] and told["workflows"]

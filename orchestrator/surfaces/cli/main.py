@@ -49,7 +49,7 @@ COMMANDS = {
     "worker": "Work on the worklist (started by itself when needed).",
 }
 STORE_ONLY = frozenset(  # about what lies on this machine: not for a server that is set
-    ("agent", "office", "connect", "policy", "init", "doctor", "capabilities", "serve", "worker")
+    ("agent", "office", "connect", "policy", "init", "doctor", "serve", "worker")
     + ("backup", "restore", "migrate", "upgrade", "hold", "retention")
 )
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

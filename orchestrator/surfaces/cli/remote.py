@@ -63,6 +63,10 @@ class RemoteDesk(Deputy):
     def close(self) -> None:
         self._line.close()
 
+    def capabilities(self) -> dict[str, Any]:
+        """What the server can do and how it is set."""
+        return dict(self._line.get("capabilities"))
+
     # ---- who ---------------------------------------------------------------------------------------------------------
     def me(self) -> Principal:
         """Whom the key belongs to."""

@@ -31,15 +31,31 @@ STATES = {
 @options.session
 @click.pass_context
 def command(ctx: click.Context, session: Session) -> None:
-    """Everything this program can do."""
+    """Everything this program can do, and the server where one is set."""
+    commands = _commands(ctx)
+    told = {"commands": commands, **(_there(session) if session.is_remote else _here(session))}
+    if session.output.as_json:
+        return session.output.document(told)
+    from orchestrator.surfaces.cli import view
+
+    session.output.draw(view.facts([(f"deputy {entry['name']}", entry["help"]) for entry in commands]))
+    session.output.draw(view.facts([("", ""), *[(f"exit {code}", text) for code, text in told["exit_codes"].items()]]))
+
+
+def _there(session: Session) -> dict[str, Any]:
+    from orchestrator.surfaces.cli.remote import RemoteDesk
+
+    assert isinstance(session.desk, RemoteDesk)
+    return session.desk.capabilities()
+
+
+def _here(session: Session) -> dict[str, Any]:
     from connectors.families import FAMILIES, tool_specs
     from orchestrator import __version__, app
 
     library = app.library(session.settings)
-    commands = _commands(ctx)
-    told: dict[str, Any] = {
+    return {
         "version": __version__,
-        "commands": commands,
         "exit_codes": {str(int(code)): text for code, text in exitcode.MEANING.items()},
         "states": STATES,
         "tools": [
@@ -63,12 +79,6 @@ def command(ctx: click.Context, session: Session) -> None:
         "agents": [about(one) for one in app.agents(session.settings).values()],
         "budget": session.settings.budget_limits,
     }
-    if session.output.as_json:
-        return session.output.document(told)
-    from orchestrator.surfaces.cli import view
-
-    session.output.draw(view.facts([(f"deputy {entry['name']}", entry["help"]) for entry in commands]))
-    session.output.draw(view.facts([("", ""), *[(f"exit {code}", text) for code, text in told["exit_codes"].items()]]))
 
 
 def models(settings: Settings) -> list[dict[str, Any]]:
