@@ -510,7 +510,8 @@ class _Run:
         if missing.state == "done":
             self.end = self.end or Done(text=text, output={"nothing_found": True})
         else:
-            self.end = self.end or Ended(state="failed", code=missing.code, message=text, fix="")
+            fix = "look whether it is there, and ask again in other words"
+            self.end = self.end or Ended(state="failed", code=missing.code, message=text, fix=fix)
 
     def said(self) -> str | None:
         """What was done so far, for an end that is no success."""

@@ -175,6 +175,7 @@ def test_nothing_found_ends_with_the_steps_own_words(call_workflow: Workflow) ->
 
     assert isinstance(outcome, Ended)
     assert (outcome.state, outcome.code) == ("failed", "nothing_found")
+    assert "ask again" in outcome.fix
     assert "Dana Ruiz" in outcome.message
 
 
