@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from orchestrator import app, clock, guarding
 from orchestrator.errors import DeputyError
 from orchestrator.settings import Settings
-from orchestrator.store import audit, connections
+from orchestrator.store import audit, connections, halts
 from orchestrator.store.database import Store
 
 Check: TypeAlias = Callable[[Settings], tuple[bool, str, str]]  # well?, what is there, how to mend it
@@ -43,6 +43,7 @@ def checks(settings: Settings, *, probe: bool, is_offline: bool = False) -> list
         ("store", _check_store),
         ("backup", _check_backup),
         ("worker", _check_worker),
+        ("halts", _check_halts),
         ("schedules", _check_schedules),
         ("policy", _check_policy),
         ("workflows", _check_workflows),
@@ -121,6 +122,18 @@ def _check_worker(settings: Settings) -> tuple[bool, str, str]:
     finally:
         store.close()
     return (True, "none is stalled", "") if stalled is None else (False, str(stalled), stalled.fix)
+
+
+def _check_halts(settings: Settings) -> tuple[bool, str, str]:
+    """Somebody's decision is no fault; but whoever wonders why work stands still is told."""
+    store = Store.open(settings.store_url, tenant_id=settings.tenant)
+    try:
+        with store.read() as tx:
+            found = halts.in_force(tx)
+    finally:
+        store.close()
+    told = "; ".join(f"{one} (go on: deputy halt --lift {one.halt_id})" for one in found)
+    return True, told or "nothing is halted", ""
 
 
 def _check_schedules(settings: Settings) -> tuple[bool, str, str]:
@@ -214,7 +227,7 @@ def _unreachable(address: str) -> str | None:
 def _check_agents(settings: Settings) -> tuple[bool, str, str]:
     known = app.agents(settings)
     if known.faults:
-        return False, known.faults[0].message, known.faults[0].fix
+        return False, "; ".join(one.message for one in known.faults), "; ".join(one.fix for one in known.faults)
     return True, _with_own([(name, one.prompt.path) for name, one in known.items()], "agents"), ""
 
 
