@@ -378,12 +378,27 @@ def test_a_changed_audit_chain_is_found(house: House) -> None:
     assert (bad.code, bad.json["ok"], bad.json["first_bad_seq"]) == (1, False, 2)
 
 
-def test_a_worker_that_cannot_run_is_reported_instead_of_followed_for_ever(house: House) -> None:
-    """When workers end at once again and again, following stops with exit code 6, and the item is kept."""
+def test_rules_that_cannot_be_used_are_refused_before_anything_is_submitted(house: House) -> None:
+    """Exit code 2 with the file, the line and what to do."""
     (house.home / "policies").mkdir()
     (house.home / "policies" / "bad.cedar").write_text("this is no rule")
 
     ran = house.run("--set", f"policy_dir={house.home / 'policies'}", "ask", ITEM, "--json")
+
+    assert ran.code == 2, ran.out + ran.err
+    assert "bad.cedar:1" in ran.error["message"] and "deputy policy check" in ran.error["fix"]
+    assert house.json("work", "ls")["items"] == []
+
+
+def test_a_worker_that_cannot_run_is_reported_instead_of_followed_for_ever(house: House) -> None:
+    """When workers end at once again and again, following stops with exit code 6, and the item is kept."""
+    broken = house.home.parent / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(  # Python reads it first: workers of this machine end before they begin
+        "import os, sys\nif 'worker' in sys.orig_argv: os._exit(70)\n"
+    )
+
+    ran = house.run("ask", ITEM, "--json", PYTHONPATH=str(broken))
 
     assert ran.code == 6, ran.out + ran.err
     assert "worker.log" in ran.error["fix"]
