@@ -59,6 +59,11 @@ class Hostile:
         file = self.folder / name
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
+    def ended(self) -> None:
+        """Returns once the servers over HTTP are gone, and their lines with them."""
+        for server in self._servers:
+            server.wait(30)
+
     def pids(self) -> list[int]:
         """Every process that was started, servers and their children."""
         return [int(pid) for line in self.lines("pids") for pid in line.split()]

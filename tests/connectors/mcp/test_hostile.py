@@ -192,6 +192,7 @@ def test_a_server_over_http_that_crashed_is_out_of_reach(hostile: Hostile) -> No
     connector = hostile.open(timeout_s=5.0)
     with pytest.raises(OutcomeUnknown):
         call(connector, "crash")
+    hostile.ended()  # while it is still ending, a call on the old line is rightly in doubt
 
     with pytest.raises(Unreachable):
         call(connector, "add_note", text="x")
