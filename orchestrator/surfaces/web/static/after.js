@@ -1,5 +1,5 @@
 // What a new request is to wait for, chosen among the open ones.
-import { el, stateChip } from "./dom.js";
+import { el, labelled, stateChip } from "./dom.js";
 import { renew } from "./renew.js";
 import { dialog } from "./shell.js";
 
@@ -27,7 +27,7 @@ export function chooseNeeds(open, before) {
       "form",
       { class: "inside stack" },
       el("header", {}, el("h2", {}, "Only after these are done")),
-      el("div", { class: "field" }, el("label", { for: "after-find" }, "Open requests"), find),
+      labelled("Open requests", find),
       found,
       el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: "primary" }, "Choose")),
     );

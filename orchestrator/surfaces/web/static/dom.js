@@ -136,6 +136,9 @@ export const initials = (name) =>
     .map((part) => part[0].toUpperCase())
     .join("");
 
+/** A field under its words. @param {string} words @param {any} field has an id */
+export const labelled = (words, field) => el("div", { class: "field" }, el("label", { for: field.id }, words), field);
+
 /** A section with a heading. @param {string} title @param {...any} kids */
 export const card = (title, ...kids) => el("section", { class: "card", "data-key": title }, el("header", {}, el("h2", {}, title)), kids);
 

@@ -1,5 +1,5 @@
 // The kill switch: everything, one agent, or one connector, from every page; what stands still is told on every page.
-import { button, can, el, icon } from "./dom.js";
+import { button, can, el, icon, labelled } from "./dom.js";
 import { bind } from "./keys.js";
 import { onNews } from "./live.js";
 import { api } from "./net.js";
@@ -28,7 +28,7 @@ export function open() {
   const scope = el("select", { id: "h-scope" }, [["all", "Everything"], ["agent", "One agent"], ["connector", "One connector"]].map(([value, words]) => el("option", { value }, words)));
   const name = el("input", { id: "h-name", placeholder: "its name" });
   const reason = el("input", { id: "h-reason", placeholder: "why (may stay empty)" });
-  const whose = el("div", { class: "field" }, el("label", { for: "h-name" }, "Which"), name);
+  const whose = labelled("Which", name);
   whose.hidden = true;
   scope.addEventListener("change", () => {
     whose.hidden = scope.value === "all";
@@ -65,9 +65,9 @@ export function open() {
       halts.length > 0 && el("section", { class: "stack" }, el("h2", {}, "In force"), el("ul", { class: "stack" }, halts.map((one) => el("li", { class: "row" }, icon("halt"), el("span", {}, one.text, el("span", { class: "muted small" }, " since ", at(one.at))), can("lift_halt") && button("Lift", () => lift(one), { kind: "small push" }))))),
       can("halt") && el("h2", {}, "Stop"),
       can("halt") && el("p", { class: "muted" }, "From now on no effect and no model call of it begins. What is under way is told, and looked up."),
-      can("halt") && el("div", { class: "field" }, el("label", { for: "h-scope" }, "What"), scope),
+      can("halt") && labelled("What", scope),
       can("halt") && whose,
-      can("halt") && el("div", { class: "field" }, el("label", { for: "h-reason" }, "Why"), reason),
+      can("halt") && labelled("Why", reason),
       el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), can("halt") && button("Stop it now", stop, { kind: "danger", icon: "halt", id: "halt-now" })),
     ].filter(Boolean),
   );

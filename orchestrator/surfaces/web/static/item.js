@@ -4,7 +4,7 @@ import { iconOf } from "./effects.js";
 import { api } from "./net.js";
 import { askText, dialog } from "./shell.js";
 import { at, fromLocal, now, since } from "./times.js";
-import { told, toast } from "./toast.js";
+import { act } from "./toast.js";
 import { brief, lasted, receipt, slots, waitWords } from "./values.js";
 
 export const FINAL = ["done", "failed", "denied", "needs_model", "over_budget", "cancelled"];
@@ -111,17 +111,6 @@ export async function answer(item, question, text, changed) {
 export async function answerFreely(item, question, changed) {
   const text = await askText({ title: question.text, label: "Your answer", action: "Answer" });
   if (text) await answer(item, question, text, changed);
-}
-
-/** @param {() => Promise<any>} call @param {string} words @param {() => void} changed */
-export async function act(call, words, changed) {
-  try {
-    await call();
-    toast(words, { kind: "ok" });
-  } catch (error) {
-    told(error);
-  }
-  changed();
 }
 
 // ---- what a person may do -------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { button, can, card, chip, command, el, table } from "./dom.js";
 import { api } from "./net.js";
 import { askText, dialog } from "./shell.js";
 import { at, since } from "./times.js";
-import { told, toast } from "./toast.js";
+import { act, told } from "./toast.js";
 
 /** e.g. "Firefox on Windows". @param {string} told */
 function device(told) {
@@ -16,7 +16,7 @@ function device(told) {
 export const signInsCard = (sessions, again) =>
   card(
     "Where you are signed in",
-    table("Sign-ins", ["Sign-in", "Since", "Last used", ""], sessions.map((one) => [el("span", { title: one.device }, device(one.device || one.via), " ", one.current && chip("this one", { kind: "ok", icon: "check" })), at(one.created_at || one.opened_at), since(one.seen_at || one.used_at || null), can("end_session") && !one.current && button("End", () => end(`/sessions/${one.session_id}`, "Ended.", again), { kind: "small danger" })]), sessions.map((one) => one.session_id)),
+    table("Sign-ins", ["Sign-in", "Since", "Last used", ""], sessions.map((one) => [el("span", { title: one.device }, device(one.device || one.via), " ", one.current && chip("this one", { kind: "ok", icon: "check" })), at(one.created_at || one.opened_at), since(one.seen_at || one.used_at || null), can("end_session") && !one.current && button("End", () => act(() => api(`/sessions/${one.session_id}`, { method: "DELETE" }), "Ended.", again), { kind: "small danger" })]), sessions.map((one) => one.session_id)),
   );
 /** @param {any[]} keys @param {() => void} again */
 export const keysCard = (keys, again) =>
@@ -24,7 +24,7 @@ export const keysCard = (keys, again) =>
     "section",
     { class: "card" },
     el("header", {}, el("h2", {}, "API keys"), can("create_key") && el("span", { class: "push" }, button("New key", () => create(again), { icon: "plus", kind: "small" }))),
-    keys.length ? table("API keys", ["Key", "Scopes", "Expires", "Last used", ""], keys.map((one) => [el("span", {}, one.name || one.key_id, el("span", { class: "muted mono small" }, ` ${one.prefix || ""}`)), (one.scopes || []).join(", "), at(one.expires_at) || "–", since(one.used_at || null) || "–", one.revoked_at ? chip("revoked") : can("revoke_key") && button("Revoke", () => end(`/keys/${one.key_id}`, "Revoked.", again), { kind: "small danger" })]), keys.map((one) => one.key_id)) : el("p", { class: "muted" }, "None: programs that call the desk need one."),
+    keys.length ? table("API keys", ["Key", "Scopes", "Expires", "Last used", ""], keys.map((one) => [el("span", {}, one.name || one.key_id, el("span", { class: "muted mono small" }, ` ${one.prefix || ""}`)), (one.scopes || []).join(", "), at(one.expires_at) || "–", since(one.used_at || null) || "–", one.revoked_at ? chip("revoked") : can("revoke_key") && button("Revoke", () => act(() => api(`/keys/${one.key_id}`, { method: "DELETE" }), "Revoked.", again), { kind: "small danger" })]), keys.map((one) => one.key_id)) : el("p", { class: "muted" }, "None: programs that call the desk need one."),
   );
 /** @param {() => void} again */
 async function create(again) {
@@ -37,14 +37,4 @@ async function create(again) {
   } catch (error) {
     told(error);
   }
-}
-/** @param {string} path @param {string} words @param {() => void} again */
-async function end(path, words, again) {
-  try {
-    await api(path, { method: "DELETE" });
-    toast(words, { kind: "ok" });
-  } catch (error) {
-    told(error);
-  }
-  again();
 }

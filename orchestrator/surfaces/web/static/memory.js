@@ -1,9 +1,9 @@
 // What Deputy keeps in mind for requests: of a person, a team, a workflow; each fact can be read, put right and forgotten.
-import { boot, button, can, chip, el } from "./dom.js";
+import { boot, button, can, chip, el, labelled } from "./dom.js";
 import { api } from "./net.js";
 import { askText, confirm, dialog } from "./shell.js";
 import { at } from "./times.js";
-import { told, toast } from "./toast.js";
+import { act } from "./toast.js";
 
 const WHOSE = { person: "you", team: "your team", workflow: "a workflow" };
 
@@ -20,21 +20,12 @@ export const memoriesCard = (memories, again) =>
 function row(one, again) {
   const path = `/memories/${encodeURIComponent(one.memory_id)}`;
   const whose = one.scope === "workflow" ? `the workflow ${one.owner}` : WHOSE[/** @type {"team"} */ (one.scope)] || one.scope;
-  const act = async (/** @type {Promise<any>} */ asked, /** @type {string} */ words) => {
-    try {
-      await asked;
-      toast(words, { kind: "ok" });
-    } catch (error) {
-      told(error);
-    }
-    again();
-  };
   const edit = async () => {
     const text = await askText({ title: "The fact in other words", label: "They are yours from then on", text: one.text, action: "Keep" });
-    if (text && text !== one.text) act(api(path, { method: "PUT", body: { text } }), "Kept.");
+    if (text && text !== one.text) act(() => api(path, { method: "PUT", body: { text } }), "Kept.", again);
   };
   const forget = async () => {
-    if (await confirm({ title: "Forget this?", text: one.text, action: "Forget", keep: "Keep it" })) act(api(path, { method: "DELETE" }), "Forgotten.");
+    if (await confirm({ title: "Forget this?", text: one.text, action: "Forget", keep: "Keep it" })) act(() => api(path, { method: "DELETE" }), "Forgotten.", again);
   };
   return el(
     "li",
@@ -55,8 +46,8 @@ async function add(again) {
     "form",
     { class: "inside stack" },
     el("header", {}, el("h2", {}, "New fact")),
-    el("div", { class: "field" }, el("label", { for: "m-text" }, "What is so"), text),
-    el("div", { class: "field" }, el("label", { for: "m-scope" }, "For requests of"), scope),
+    labelled("What is so", text),
+    labelled("For requests of", scope),
     said,
     el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: "primary" }, "Keep")),
   );

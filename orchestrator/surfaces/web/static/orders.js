@@ -1,8 +1,8 @@
 // Standing orders: what each new mail, event or message of one's own accounts asks for.
-import { button, can, chip, el, notice } from "./dom.js";
+import { button, can, chip, el, labelled, notice } from "./dom.js";
 import { api } from "./net.js";
 import { confirm, dialog } from "./shell.js";
-import { told, toast } from "./toast.js";
+import { act, toast } from "./toast.js";
 
 const ICONS = { mail: "mail", calendar: "calendar", chat: "chat" };
 const HINTS = {
@@ -25,17 +25,8 @@ export const ordersCard = (found, again) =>
 function row(one, again) {
   const path = `/triggers/${encodeURIComponent(one.trigger_id)}`;
   const paused = one.state !== "active";
-  const act = async (/** @type {Promise<any>} */ asked, /** @type {string} */ words) => {
-    try {
-      await asked;
-      toast(words, { kind: "ok" });
-    } catch (error) {
-      told(error);
-    }
-    again();
-  };
   const remove = async () => {
-    if (await confirm({ title: `Remove “${one.name}”?`, text: "What it has asked so far stays.", action: "Remove", keep: "Keep it" })) act(api(path, { method: "DELETE" }), "Removed.");
+    if (await confirm({ title: `Remove “${one.name}”?`, text: "What it has asked so far stays.", action: "Remove", keep: "Keep it" })) act(() => api(path, { method: "DELETE" }), "Removed.", again);
   };
   return el(
     "li",
@@ -44,14 +35,13 @@ function row(one, again) {
     el("span", { class: "grow" }, el("b", {}, one.name), " ", one.request, one.where.length > 0 && el("span", { class: "muted small" }, " where ", one.where.map((/** @type {string} */ part) => el("code", {}, part)))),
     el("span", { class: "muted small" }, `${one.asked} asked`),
     paused && chip("paused", { kind: "warn", icon: "pause" }),
-    paused ? can("resume_trigger") && button("Resume", () => act(api(`${path}/resume`, { body: {} }), "It goes on with what is new from now."), { icon: "play", kind: "small", label: `Resume ${one.name}` }) : can("pause_trigger") && button("Pause", () => act(api(`${path}/pause`, { body: {} }), "What comes meanwhile asks nothing."), { icon: "pause", kind: "small", label: `Pause ${one.name}` }),
+    paused ? can("resume_trigger") && button("Resume", () => act(() => api(`${path}/resume`, { body: {} }), "It goes on with what is new from now.", again), { icon: "play", kind: "small", label: `Resume ${one.name}` }) : can("pause_trigger") && button("Pause", () => act(() => api(`${path}/pause`, { body: {} }), "What comes meanwhile asks nothing.", again), { icon: "pause", kind: "small", label: `Pause ${one.name}` }),
     can("remove_trigger") && button("Remove", remove, { kind: "danger small", label: `Remove ${one.name}` }),
   );
 }
 
 /** @param {() => void} again */
 function add(again) {
-  const pair = (/** @type {string} */ words, /** @type {any} */ field) => el("div", { class: "field" }, el("label", { for: field.id }, words), field);
   const name = el("input", { id: "o-name", required: true, maxlength: "80", placeholder: "invoices" });
   const on = el("select", { id: "o-on" }, [["mail", "new mail"], ["calendar", "a changed calendar"], ["chat", "a new message"]].map(([value, words]) => el("option", { value }, words)));
   const where = el("textarea", { id: "o-where", rows: 3 });
@@ -69,10 +59,10 @@ function add(again) {
     "form",
     { class: "inside stack" },
     el("header", {}, el("h2", {}, "New standing order")),
-    pair("Name", name),
-    pair("At each", on),
-    pair("Where (one condition a line; all must hold; none: always)", where),
-    pair("Ask ({field} is filled in from the record)", request),
+    labelled("Name", name),
+    labelled("At each", on),
+    labelled("Where (one condition a line; all must hold; none: always)", where),
+    labelled("Ask ({field} is filled in from the record)", request),
     el("label", { class: "row" }, own, el("span", {}, "Also what I wrote myself")),
     said,
     el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: "primary" }, "Add")),

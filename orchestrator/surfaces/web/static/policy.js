@@ -1,5 +1,5 @@
 // The rules in force, and a bench: what would happen to a request, and to a call made for it. Nothing is done.
-import { $, card, chip, el, icon, notice } from "./dom.js";
+import { $, card, chip, el, icon, labelled, notice } from "./dom.js";
 import { levelChip } from "./people.js";
 import { api } from "./net.js";
 import { folded } from "./values.js";
@@ -16,9 +16,9 @@ const args = el("textarea", { id: "b-args", class: "short mono", value: '{"to": 
 const bench = el(
   "form",
   { class: "stack", onsubmit: test },
-  el("div", { class: "field" }, el("label", { for: "b-request" }, "A person asks"), request),
-  el("div", { class: "field" }, el("label", { for: "b-tool" }, "and a call of"), tool),
-  el("div", { class: "field" }, el("label", { for: "b-args" }, "with"), args),
+  labelled("A person asks", request),
+  labelled("and a call of", tool),
+  labelled("with", args),
   el("p", {}, el("button", { class: "primary" }, "What would happen?")),
 );
 

@@ -1,5 +1,5 @@
 // What a person may: roles given by an admin, and what an approver is narrowed to.
-import { el, notice } from "./dom.js";
+import { el, labelled, notice } from "./dom.js";
 import { api } from "./net.js";
 import { dialog } from "./shell.js";
 import { told, toast } from "./toast.js";
@@ -41,7 +41,7 @@ function ask(person, again) {
   });
   const limits = LIMITS.map(([name, words, example]) => {
     const field = el("input", { id: `r-${name}`, placeholder: `all, or e.g. ${example}`, value: (narrow[name] || []).join(", ") });
-    return { name, field, shown: el("div", { class: "field" }, el("label", { for: field.id }, words), field) };
+    return { name, field, shown: labelled(words, field) };
   });
   const narrows = el("div", { class: "stack" }, limits.map((one) => one.shown));
   const said = el("div", { role: "status" });

@@ -1,13 +1,13 @@
 // Runs: the list, and one of them live: waterfall, steps or transcript, what it changed and why it was let.
 import { $, button, can, card, chip, el, empty, icon, notice, stateChip, table } from "./dom.js";
-import { act, bySchedule, isOpen, nudge, stop } from "./item.js";
+import { bySchedule, isOpen, nudge, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { onNews, onState } from "./live.js";
 import { api, oneAtATime } from "./net.js";
 import { arrivals, renew } from "./renew.js";
 import { dialog } from "./shell.js";
 import { at, since } from "./times.js";
-import { told } from "./toast.js";
+import { act, told } from "./toast.js";
 import { stepList, transcript } from "./transcript.js";
 import { brief, receipt } from "./values.js";
 import { waterfall } from "./waterfall.js";

@@ -1,5 +1,5 @@
 // A schedule, made or changed: what it asks and when, within which limits, what becomes of what nobody answers.
-import { el, notice } from "./dom.js";
+import { el, labelled, notice } from "./dom.js";
 import { api } from "./net.js";
 import { dialog } from "./shell.js";
 import { at } from "./times.js";
@@ -21,8 +21,6 @@ export const waitWords = (wait) => (!wait ? "as long as each does by itself" : w
 
 /** @param {Record<string, string>} choices @param {string} id @param {string} [chosen] */
 const select = (choices, id, chosen) => el("select", { id }, Object.entries(choices).map(([value, words]) => el("option", { value, selected: value === chosen }, words)));
-/** @param {string} words @param {any} field */
-const pair = (words, field) => el("div", { class: "field" }, el("label", { for: field.id }, words), field);
 
 /** @param {() => void} again after it was kept @param {{one?: any, words?: string}} [of] the schedule that is changed, or a new one's request */
 export function scheduleForm(again, { one, words = "" } = {}) {
@@ -42,7 +40,7 @@ export function scheduleForm(again, { one, words = "" } = {}) {
   const next = el("div", { role: "status", class: "small" });
   const said = el("div", { role: "status" });
   tried(when, next);
-  const answered = pair("Answer: the name of a choice", answer);
+  const answered = labelled("Answer: the name of a choice", answer);
   const shown = () => {
     answered.hidden = then.value !== "default";
     answer.required = !answered.hidden;
@@ -65,15 +63,15 @@ export function scheduleForm(again, { one, words = "" } = {}) {
     "form",
     { class: "inside stack" },
     el("header", {}, el("h2", {}, title)),
-    !one && pair("Name", name),
-    pair("When (your own zone, unless it names one)", when),
+    !one && labelled("Name", name),
+    labelled("When (your own zone, unless it names one)", when),
     next,
-    !isDigest && pair("Asks", request),
-    el("div", { class: "grid" }, pair("If a time was missed", missed), pair("If the last one still works", overlap)),
+    !isDigest && labelled("Asks", request),
+    el("div", { class: "grid" }, labelled("If a time was missed", missed), labelled("If the last one still works", overlap)),
     !isDigest && [
-      el("fieldset", { class: "stack" }, el("legend", {}, "While nobody answers"), el("div", { class: "grid" }, pair("Wait until (a time in its zone, or so long)", until), pair("Then", then)), answered, el("p", { class: "muted small" }, "Its cards are denied then, either way: nobody approves what they have not seen.")),
-      el("fieldset", {}, el("legend", {}, "Limits of each run (empty: the usual ones)"), el("div", { class: "limits" }, limits.map(({ words, field }) => pair(words, field)))),
-      pair("Expects of each run (one check a line; all must hold)", expects),
+      el("fieldset", { class: "stack" }, el("legend", {}, "While nobody answers"), el("div", { class: "grid" }, labelled("Wait until (a time in its zone, or so long)", until), labelled("Then", then)), answered, el("p", { class: "muted small" }, "Its cards are denied then, either way: nobody approves what they have not seen.")),
+      el("fieldset", {}, el("legend", {}, "Limits of each run (empty: the usual ones)"), el("div", { class: "limits" }, limits.map(({ words, field }) => labelled(words, field)))),
+      labelled("Expects of each run (one check a line; all must hold)", expects),
     ],
     said,
     el("footer", {}, el("button", { type: "button", "data-close": true }, "Leave it"), el("button", { class: "primary" }, one ? "Keep" : "Add")),

@@ -8,7 +8,7 @@ import { renew } from "./renew.js";
 import { limitWords, MISSED, OVERLAP, scheduleForm, waitWords } from "./schedule_form.js";
 import { confirm } from "./shell.js";
 import { at, since } from "./times.js";
-import { told, toast } from "./toast.js";
+import { act } from "./toast.js";
 
 const body = $("#body");
 const load = oneAtATime(async () => {
@@ -41,15 +41,7 @@ function meet() {
 function row(one) {
   const path = `/schedules/${encodeURIComponent(one.schedule_id)}`;
   const paused = one.state !== "active";
-  const act = (/** @type {string} */ verb, /** @type {string} */ words) => async () => {
-    try {
-      await api(`${path}/${verb}`, { body: {} });
-      toast(words, { kind: "ok" });
-    } catch (error) {
-      told(error);
-    }
-    load();
-  };
+  const ask = (/** @type {string} */ verb, /** @type {string} */ words) => () => act(() => api(`${path}/${verb}`, { body: {} }), words, load);
   return el(
     "li",
     { class: "card", id: one.schedule_id, "data-name": one.name, tabindex: "-1" },
@@ -61,9 +53,9 @@ function row(one) {
       el(
         "span",
         { class: "row push" },
-        can("run_schedule") && button("Run now", act("run", "It runs once, beside its times."), { icon: "play", kind: "small", label: `Run now: ${one.name}` }),
+        can("run_schedule") && button("Run now", ask("run", "It runs once, beside its times."), { icon: "play", kind: "small", label: `Run now: ${one.name}` }),
         can("change_schedule") && button("Edit", () => scheduleForm(load, { one }), { kind: "small", label: `Edit ${one.name}` }),
-        paused ? can("resume_schedule") && button("Resume", act("resume", "It goes on with the next time."), { icon: "play", kind: "small", label: `Resume ${one.name}` }) : can("pause_schedule") && button("Pause", act("pause", "Its times pass by."), { icon: "pause", kind: "small", label: `Pause ${one.name}` }),
+        paused ? can("resume_schedule") && button("Resume", ask("resume", "It goes on with the next time."), { icon: "play", kind: "small", label: `Resume ${one.name}` }) : can("pause_schedule") && button("Pause", ask("pause", "Its times pass by."), { icon: "pause", kind: "small", label: `Pause ${one.name}` }),
         can("remove_schedule") && button("Remove", () => remove(one, path), { kind: "danger small", label: `Remove ${one.name}` }),
       ),
     ),
@@ -93,13 +85,7 @@ const fired = (time, words = "") => [el("span", { class: "muted" }, words, at(ti
 /** @param {any} one @param {string} path */
 async function remove(one, path) {
   if (!(await confirm({ title: `Remove “${one.name}”?`, text: "What it has asked so far stays.", action: "Remove", keep: "Keep it" }))) return;
-  try {
-    await api(path, { method: "DELETE" });
-    toast("Removed.", { kind: "ok" });
-  } catch (error) {
-    told(error);
-  }
-  load();
+  await act(() => api(path, { method: "DELETE" }), "Removed.", load);
 }
 if (can("add_schedule")) $("#tools").append(button("New", () => scheduleForm(load), { icon: "plus", kind: "primary small" }));
 load().then(meet);

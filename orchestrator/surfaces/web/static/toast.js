@@ -18,6 +18,20 @@ export function toast(words, how = {}) {
   }
 }
 
+/**
+ * Does it, says so or what was wrong, and shows anew what there is now. @param {() => Promise<any>} call @param {string} words
+ * @param {() => void} changed
+ */
+export async function act(call, words, changed) {
+  try {
+    await call();
+    toast(words, { kind: "ok" });
+  } catch (error) {
+    told(error);
+  }
+  changed();
+}
+
 /** @param {any} error a Problem, or what nobody foresaw */
 export const told = (error) => {
   if (error?.name === "AbortError") return;

@@ -1,7 +1,7 @@
 // The worklist: what is served when and why, reordered by keys or by hand. The cursor is an id; dragging names the row it was begun on.
 import { $, button, can, chip, command, cut, el, first, icon, notice, stateChip } from "./dom.js";
 import { chooseNeeds } from "./after.js";
-import { actions, answer, answerFreely, act, FINAL, isOpen, nudge, sections, snooze, stop } from "./item.js";
+import { actions, answer, answerFreely, FINAL, isOpen, nudge, sections, snooze, stop } from "./item.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./list.js";
 import { onNews, onState } from "./live.js";
@@ -9,7 +9,7 @@ import { api, every, oneAtATime } from "./net.js";
 import { renew } from "./renew.js";
 import { count, offer, submit } from "./shell.js";
 import { at, since } from "./times.js";
-import { told } from "./toast.js";
+import { act, told } from "./toast.js";
 import { waitWords } from "./values.js";
 
 const split = $(".split");

@@ -1,5 +1,5 @@
 // One's own: when meetings suit, what Deputy keeps in mind, keys and sign-ins.
-import { $, boot, button, can, card, chip, el, empty, notice } from "./dom.js";
+import { $, boot, button, can, card, chip, el, empty, labelled, notice } from "./dom.js";
 import { keysCard, signInsCard } from "./keyring.js";
 import { memoriesCard } from "./memory.js";
 import { api, every } from "./net.js";
@@ -41,7 +41,7 @@ function preferencesCard(person) {
   const has = person.preferences;
   const field = (/** @type {string} */ id, /** @type {string} */ words, /** @type {Record<string, any>} */ how) => {
     const made = el("input", { id, ...how });
-    return [made, el("div", { class: "field" }, el("label", { for: id }, words), made)];
+    return [made, labelled(words, made)];
   };
   const [earliest, earliestField] = field("p-earliest", "Not before", { type: "time", value: has.earliest || "" });
   const [latest, latestField] = field("p-latest", "Not after", { type: "time", value: has.latest || "" });
